@@ -1,0 +1,212 @@
+"""Reads the checkable items out of a text: numbers, dates, times, e-mail addresses, phone numbers, identifiers.
+
+The same reader runs over an answer and over the records, so that "$1,234.50" meets 1234.5 and "May 3rd, 2024" meets
+2024-05-03. A slashed date that can be read both ways carries both readings.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import phonenumbers
+
+from tilores_x.graph.identifiers import EMAIL, NATIONAL_DIGITS, REGION
+
+ItemKind = Literal["number", "date", "time", "email", "phone", "identifier"]
+PartialDate = tuple[int | None, int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item at ``text[start:end]``; it is the same as another of its kind when they share one of ``keys``.
+
+    ``digits`` is how many decimals a number shows, ``unit`` the word or sign behind it, lower-case.
+    """
+
+    kind: ItemKind
+    keys: tuple[Hashable, ...]
+    text: str
+    start: int
+    end: int
+    digits: int = 0
+    unit: str = ""
+
+
+_MONTHS = {
+    name: number
+    for number, names in enumerate(
+        "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|oct october|"
+        "nov november|dec december".split("|"),
+        start=1,
+    )
+    for name in names.split()
+}
+_MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
+_DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
+_YEAR = r"(?P<year>(?:19|20)\d\d)"
+_DATES = [
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"(?<![\w.-])(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?=T\d|(?![\w-]))",
+        r"(?<![\w./-])(?P<a>\d{1,2})(?P<sign>[-/.])(?P<b>\d{1,2})(?P=sign)(?P<year>\d{4}|\d{2})(?![\w/-])",
+        rf"\b{_MONTH}\s+{_DAY}(?:\s*,\s*|\s+){_YEAR}\b",
+        rf"\b{_DAY}[\s-]+(?:of\s+)?{_MONTH}(?:\s*,\s*|[\s-]+){_YEAR}\b",
+        rf"\b{_MONTH}(?:\s+|\s*,\s*|-|\s+of\s+){_YEAR}\b",
+        r"(?<![\w./-])(?P<month>\d{1,2})/(?P<year>(?:19|20)\d\d)(?![\w/-])",
+        r"(?<![\w./-])(?P<year>(?:19|20)\d\d)-(?P<month>0[1-9]|1[0-2])(?![\w/-])",
+        rf"\b{_MONTH}\s+{_DAY}\b",
+        rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?!\w)",
+    )
+]
+_TIME = re.compile(r"(?<![\d:.])T?(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:\.\d+)?)?(?:\s*(?P<half>[ap])\.?m\.?)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])", re.IGNORECASE)
+_IDENTIFIER = re.compile(r"(?<![\w])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]\w*(?:-\w+)*(?!\w)", re.ASCII)
+_NOT_AN_IDENTIFIER = re.compile(r"\d+(?:st|nd|rd|th|k|m|x|h|s|am|pm)|\d+(?:-[A-Za-z]+)+|\d+[A-Za-z]+", re.IGNORECASE)
+_ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"(?<![\w.,])(?P<sign>[-−+])?\s?(?P<money>[$€£])?\s?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?(?:[eE](?P<power>[+-]?\d{1,3})(?!\w))?"
+    r"(?:(?P<scale>[kKmM]|\s?(?:thousand|million|billion))(?![A-Za-z]))?"
+    r"(?P<unit>\s?%|(?:\s|-)?[A-Za-z]+)?"
+)
+_SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9}
+_WORDS = {
+    word: number
+    for number, word in enumerate(
+        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+        "nineteen twenty".split(),
+        start=2,
+    )
+} | {"zero": 0, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_WORD = re.compile(
+    rf"\b(?P<word>{'|'.join(_WORDS)})(?:-(?P<one>one|two|three|four|five|six|seven|eight|nine))?(?P<scale>\s+(?:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
+    re.IGNORECASE,
+)
+_ONES = {word: number for number, word in enumerate("one two three four five six seven eight nine".split(), start=1)}
+_LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*])", re.MULTILINE)
+
+
+def read_items(text: str, *, prose: bool = True) -> list[Item]:
+    """All items in the order of the text. ``prose`` also reads number words and passes over list numbers."""
+    return sorted(_read(text, prose), key=lambda item: item.start)
+
+
+@lru_cache(maxsize=20_000)
+def read_value(text: str) -> tuple[Item, ...]:
+    """The items in a value out of a record."""
+    return tuple(read_items(text, prose=False))
+
+
+def _read(text: str, prose: bool) -> Iterator[Item]:
+    if not any(character.isdigit() for character in text) and "@" not in text and not prose:
+        return
+    rest = _Rest(text)
+    if prose:
+        rest.blank(_LIST_MARK)
+    yield from rest.take(EMAIL, lambda m: Item("email", (m[0].casefold(),), m[0], *m.span()))
+    for pattern in _DATES:
+        yield from rest.take(pattern, _date)
+    yield from rest.take(_TIME, _time)
+    yield from rest.take(_IDENTIFIER, _identifier)
+    yield from rest.phones()
+    rest.blank(_ORDINAL)
+    yield from rest.take(_NUMBER, _number)
+    if prose:
+        yield from rest.take(_WORD, _number_word)
+
+
+class _Rest:
+    """A text in which what was read already is blanked out, position for position."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def take(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Item | None]) -> list[Item]:
+        items = [item for match in pattern.finditer(self.text) if (item := read(match))]
+        self._blank(*((item.start, item.end) for item in items))
+        return items
+
+    def phones(self) -> list[Item]:
+        if sum(character.isdigit() for character in self.text) < NATIONAL_DIGITS - 3:
+            return []
+        matcher = phonenumbers.PhoneNumberMatcher(self.text, REGION, leniency=phonenumbers.Leniency.POSSIBLE)
+        items = []
+        for match in matcher:
+            digits = sum(character.isdigit() for character in match.raw_string)
+            amount = self.text[max(0, match.start - 1) : match.start] in ("$", "€", "£")
+            if not amount and (digits >= NATIONAL_DIGITS or match.raw_string.startswith("+")):
+                e164 = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
+                items.append(Item("phone", (e164,), match.raw_string, match.start, match.end))
+        self._blank(*((item.start, item.end) for item in items))
+        return items
+
+    def blank(self, pattern: re.Pattern[str]) -> None:
+        self._blank(*(match.span() for match in pattern.finditer(self.text)))
+
+    def _blank(self, *spans: tuple[int, int]) -> None:
+        for start, end in spans:
+            self.text = self.text[:start] + " " * (end - start) + self.text[end:]
+
+
+def _date(match: re.Match[str]) -> Item | None:
+    part = match.groupdict()
+    keys: list[PartialDate] = []
+    year = _year(part.get("year"))
+    if part.get("a"):
+        a, b = int(part["a"]), int(part["b"])
+        keys = [(year, month, day) for month, day in dict.fromkeys(((a, b), (b, a))) if _exists(month, day)]
+    else:
+        month = _MONTHS.get(part["month"].lower()) or (int(part["month"]) if part["month"].isdigit() else 0)
+        day = int(part["day"]) if part.get("day") else None
+        keys = [(year, month, day)] if _exists(month, day) else []
+    return Item("date", tuple(keys), match[0], *match.span()) if keys else None
+
+
+def _year(digits: str | None) -> int | None:
+    if digits is None or len(digits) == 4:
+        return int(digits) if digits else None
+    return int(digits) + (2000 if int(digits) < 70 else 1900)
+
+
+def _exists(month: int, day: int | None) -> bool:
+    return 1 <= month <= 12 and (day is None or 1 <= day <= 31)
+
+
+def _time(match: re.Match[str]) -> Item | None:
+    hour, minute = int(match["h"]), int(match["m"])
+    if match["half"]:
+        hour = hour % 12 + (12 if match["half"].lower() == "p" else 0)
+    return Item("time", ((hour, minute),), match[0], *match.span()) if hour < 24 and minute < 60 else None
+
+
+def _identifier(match: re.Match[str]) -> Item | None:
+    if _NOT_AN_IDENTIFIER.fullmatch(match[0]):
+        return None
+    return Item("identifier", (match[0].casefold(),), match[0], *match.span())
+
+
+def _number(match: re.Match[str]) -> Item | None:
+    value = float(match["whole"].replace(",", "") + (match["part"] or ""))
+    scale = (match["scale"] or "").strip().lower()
+    value *= _SCALES.get(scale, 1) * 10.0 ** int(match["power"] or 0)
+    digits = max(0, len(match["part"] or ".") - 1)
+    unit = (match["unit"] or "").strip(" -").lower()
+    end = match.end() if unit == "%" else match.end() - len(match["unit"] or "")
+    start = match.start() + len(match[0]) - len(match[0].lstrip())
+    shown = -1 if scale else digits
+    return Item("number", (number_key(value),), match.string[start:end], start, end, shown, unit or match["money"] or "")
+
+
+def _number_word(match: re.Match[str]) -> Item:
+    scale = {"": 1, "hundred": 100, "thousand": 1_000, "million": 1_000_000}[(match["scale"] or "").strip().lower()]
+    value = (_WORDS[match["word"].lower()] + _ONES.get((match["one"] or "").lower(), 0)) * scale
+    unit = (match["unit"] or "").strip(" -").lower()
+    end = match.end() - len(match["unit"] or "")
+    return Item("number", (number_key(value),), match.string[match.start() : end], match.start(), end, 0, unit)
+
+
+def number_key(value: float) -> float:
+    """Numbers that differ in sign alone, or past the sixth decimal, are one figure ("a drop of 23", -23)."""
+    return round(abs(value), 6)
