@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -124,12 +123,12 @@ class ModelSpec(Frozen):
     sources: dict[Figure, str] = Field(default_factory=dict)
     note: str | None = None
 
-    @cached_property
+    @property
     def name(self) -> str:
         """The model's full name, ``provider:id``."""
         return f"{self.provider}:{self.id}"
 
-    @cached_property
+    @property
     def local(self) -> bool:
         """Whether it runs in this process, as the rule-based planner does: no key, no cost, no network."""
         return self.provider == LOCAL
