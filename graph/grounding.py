@@ -1,0 +1,261 @@
+"""Holds an answer against the evidence: no figure, date or identifier may stand in it that no record proves.
+
+What counts as evidence: the values of facts, the results of tools, the labels of entities, what was searched for, and
+how many records stand behind a result. A computed figure counts only when its operands do. Of the question itself only
+what it names counts (addresses, ids, dates, spans of time), never its other figures: a reply could else confirm them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+
+from tilores_x.graph.figures import Item, ItemKind, number_key, read_items, read_value
+from tilores_x.graph.identifiers import find_identifiers
+from tilores_x.tools.records import Evidence, Fact
+
+CALCULATE = "calculate"
+
+_NOT_SEARCHED = frozenset({"fields", "limit", "ask", "sort", "group_by", "operands", "operation", "top", "page"})
+_SPANS = ("day", "week", "month", "year", "hour", "minute", "digit")
+_DIGITS = re.compile(r"\d+")
+_SCALED_TOLERANCE = 0.02
+
+
+class EvidenceIndex:
+    """Every item that stands in the evidence, with the facts that hold it."""
+
+    def __init__(self, evidence: Iterable[Evidence], *, question: str, today: date) -> None:
+        self._facts: dict[tuple[ItemKind, Hashable], list[Fact]] = {}
+        self._results: list[tuple[float, list[Fact]]] = []
+        self._years: dict[int, list[Fact]] = {}
+        self._field_numbers: set[int] = set()
+        self._spans: set[tuple[float, str]] = set()
+        self.texts: dict[str, list[Fact]] = {}
+        self._add_date((today.year, today.month, today.day), [])
+        self._add_question(question)
+        evidence = list(evidence)
+        for one in evidence:
+            if one["tool"] != CALCULATE:
+                self._add(one)
+        self._add_calculated([one for one in evidence if one["tool"] == CALCULATE])
+
+    def holds(self, item: Item) -> bool:
+        return self.proof(item) is not None
+
+    def proof(self, item: Item) -> list[Fact] | None:
+        """The facts that hold ``item``: none of them where the evidence holds it otherwise, None where it does not."""
+        for key in item.keys:
+            if (facts := self._facts.get((item.kind, key))) is not None:
+                return facts
+        if item.kind == "number":
+            return self._number(item)
+        if item.kind == "phone":  # a row of plain figures can look like one
+            parts = [self.proof(part) for part in read_items(re.sub(r"[^\d]+", " , ", item.text)) if part.kind == "number"]
+            if len(parts) > 1 and all(part is not None for part in parts):
+                return [fact for part in parts if part for fact in part]
+        return None
+
+    def _number(self, item: Item) -> list[Fact] | None:
+        value = float(item.keys[0])  # type: ignore[arg-type]
+        if item.unit == "%" and (facts := self._facts.get(("number", number_key(value / 100)))) is not None:
+            return facts
+        if item.digits == 0 and item.text.isdigit() and (facts := self._years.get(int(value))) is not None:
+            return facts
+        if item.unit.startswith(_SPANS) and (value in self._field_numbers or (value, _singular(item.unit)) in self._spans):
+            return []
+        for result, facts in self._results:
+            if any(_rounds_to(result * factor, value, item.digits) for factor in ((1, 100) if item.unit == "%" else (1,))):
+                return facts
+        return None
+
+    def _add(self, evidence: Evidence) -> None:
+        for fact in evidence["facts"]:
+            self._add_value(fact["value"], [fact])
+            self._add_field(fact["field"])
+        for entity in evidence["entities"]:
+            self._put("identifier", entity["entity_id"].casefold(), [])
+            self._put("number", number_key(entity["records"]), [])
+            for values in entity["label"].values():
+                for value in values:
+                    self._add_value(value, [])
+        if len(evidence["entities"]) > 1:
+            self._put("number", number_key(len(evidence["entities"])), [])
+        for figure in evidence["figures"]:
+            self._add_result(figure["value"], figure["facts"])
+            self._put("number", number_key(figure["count"]), [])
+            self._add_field(figure["name"])
+            for fact in figure["facts"]:
+                self._add_value(fact["value"], [fact])
+                self._add_field(fact["field"])
+        for value in _searched(evidence["arguments"]):
+            self._add_value(value, [])
+
+    def _add_calculated(self, waiting: list[Evidence]) -> None:
+        """A result whose operands are proven is proven; it may be the operand of another."""
+        while proven := [one for one in waiting if self._operands_hold(one)]:
+            waiting = [one for one in waiting if one not in proven]
+            for one in proven:
+                for figure in one["figures"]:
+                    self._add_result(figure["value"], figure["facts"])
+
+    def _operands_hold(self, evidence: Evidence) -> bool:
+        operands = evidence["arguments"].get("operands")
+        if not isinstance(operands, Sequence) or isinstance(operands, str):
+            return False
+        values = [operand.get("value") if isinstance(operand, Mapping) else operand for operand in operands]
+        return bool(values) and all(self._holds_value(value) for value in values)
+
+    def _holds_value(self, value: object) -> bool:
+        items = read_value(str(value))
+        return bool(items) and all(self.holds(item) for item in items)
+
+    def _add_value(self, value: object, facts: list[Fact]) -> None:
+        if isinstance(value, bool) or value is None:
+            return
+        if isinstance(value, Mapping):
+            for part in value.values():
+                self._add_value(part, facts)
+        elif isinstance(value, list | tuple):
+            for part in value:
+                self._add_value(part, facts)
+        elif isinstance(value, int | float):
+            self._put("number", number_key(value), facts)
+        else:
+            text = str(value)
+            items = read_value(text)
+            for item in items:
+                self._put_item(item, facts)
+            if (folded := " ".join(text.split()).casefold()) and any(character.isalpha() for character in folded):
+                self._put("identifier", folded, facts)
+                self.texts.setdefault(folded, []).extend(facts)
+
+    def _put_item(self, item: Item, facts: list[Fact]) -> None:
+        for key in item.keys:
+            if item.kind == "date":
+                self._add_date(key, facts)  # type: ignore[arg-type]
+            else:
+                self._put(item.kind, key, facts)
+
+    def _add_result(self, value: object, facts: list[Fact]) -> None:
+        self._add_value(value, facts)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            self._results.append((abs(float(value)), facts))
+        elif isinstance(value, str) and len(items := read_value(value)) == 1 and items[0].kind == "number":
+            self._results.append((float(items[0].keys[0]), facts))  # type: ignore[arg-type]
+
+    def _add_date(self, key: tuple[int | None, int | None, int | None], facts: list[Fact]) -> None:
+        year, month, day = key
+        for partial in {key, (year, month, None), (None, month, day)}:
+            self._put("date", partial, facts)
+        if year is not None:
+            self._years.setdefault(year, []).extend(facts)
+
+    def _add_field(self, name: str) -> None:
+        self._field_numbers.update(int(digits) for digits in _DIGITS.findall(name))
+        for item in read_value(name):
+            if item.kind == "identifier":
+                self._put_item(item, [])
+
+    def _add_question(self, question: str) -> None:
+        for identifier in find_identifiers(question):
+            self._add_value(identifier.value, [])
+        for item in read_items(question):
+            if item.kind != "number":
+                self._put_item(item, [])
+            elif item.unit.startswith(_SPANS):
+                self._spans.add((float(item.keys[0]), _singular(item.unit)))  # type: ignore[arg-type]
+            elif item.text.isdigit() and 1900 <= int(item.text) < 2100:
+                self._years.setdefault(int(item.text), [])
+
+    def _put(self, kind: ItemKind, key: Hashable, facts: list[Fact]) -> None:
+        self._facts.setdefault((kind, key), []).extend(facts)
+
+
+def _searched(arguments: Mapping[str, object]) -> Iterator[object]:
+    for name, value in arguments.items():
+        if name == "where" and isinstance(value, list):
+            yield from (condition.get("value") for condition in value if isinstance(condition, Mapping))
+        elif name not in _NOT_SEARCHED:
+            yield value
+
+
+def _singular(unit: str) -> str:
+    return unit.removesuffix("s")
+
+
+def _rounds_to(result: float, shown: float, digits: int) -> bool:
+    """Whether ``shown`` with ``digits`` decimals is ``result`` rounded; -1 stands for "12.5k", rounded to its own scale."""
+    result = abs(result)
+    if digits < 0:
+        return abs(result - shown) <= _SCALED_TOLERANCE * result
+    return abs(result - shown) <= 0.5 * 10.0**-digits + 1e-9 and (result % 1 != 0 or result == shown)
+
+
+def unproven(text: str, index: EvidenceIndex) -> list[Item]:
+    """The items of ``text`` that the evidence does not hold."""
+    return [item for item in read_items(text) if not index.holds(item)]
+
+
+_SENTENCE = re.compile(r"(?<=[.!?])(?:[*_\"”)]{0,3})\s+(?=[^\s])")
+_ROW = re.compile(r"\s*(?:[-*+]\s|\d{1,3}[.)]\s|\|)")
+_MARKER = re.compile(r"\s*(?:[-*+>]|\d{1,3}[.)])?\s*")
+
+
+def proven_part(text: str, index: EvidenceIndex) -> tuple[str, list[str]]:
+    """``text`` with all that is unproven taken out, and what that was (see ``without``)."""
+    removed: list[str] = []
+    while items := unproven(text, index):
+        text, more = without(text, items)
+        removed += more
+    return text, removed
+
+
+def without(text: str, items: Sequence[Item]) -> tuple[str, list[str]]:
+    """``text`` without the sentences, list entries and table rows that hold ``items``.
+
+    Also what was taken out, each with "…" in place of the item itself, so that it can be named without being said.
+    """
+    lines: list[tuple[str, bool]] = []
+    removed: list[str] = []
+    at = 0
+    for line in text.splitlines(keepends=True):
+        hit = [item for item in items if at <= item.start < at + len(line)]
+        kept = line if not hit else _without_sentences(line, at, hit, removed)
+        lines.append((kept, bool(hit) and not kept.strip()))
+        at += len(line)
+    return _tidy(lines), removed
+
+
+def _without_sentences(line: str, at: int, items: Sequence[Item], removed: list[str]) -> str:
+    body = line.rstrip("\r\n")
+    ends = [] if body.lstrip().startswith("|") else [match.end() for match in _SENTENCE.finditer(body)]
+    kept = []
+    for start, end in zip([0, *ends], [*ends, len(body)], strict=True):
+        hit = [item for item in items if start <= item.start - at < end]
+        if not hit:
+            kept.append(body[start:end])
+            continue
+        said = body[start:end]
+        for item in sorted(hit, key=lambda item: -item.start):
+            said = said[: item.start - at - start] + "…" + said[max(0, item.end - at - start) :]
+        removed.append(said.strip(" \t|-*+"))
+    rest = "".join(kept).rstrip()
+    return "" if _MARKER.fullmatch(rest) else rest + line[len(body) :]
+
+
+def _tidy(lines: list[tuple[str, bool]]) -> str:
+    """Drops headings and introductions whose rows are all gone."""
+    kept: list[str] = []
+    for number, (line, gone) in enumerate(lines):
+        if gone:
+            continue
+        introduces = line.rstrip().endswith(":") or line.lstrip().startswith("#")
+        after = [(text, lost) for text, lost in lines[number + 1 :] if text.strip() or lost]
+        if introduces and after and after[0][1]:
+            left = next((text for text, lost in after if not lost), "")
+            if not _ROW.match(left):
+                continue
+        kept.append(line)
+    return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()
