@@ -52,7 +52,7 @@ class _Rated(NamedTuple):
     seconds: float
     usd: float | None
     quality: float | None
-    measured: bool
+    known: ModelHealth
 
 
 def choose(
@@ -71,35 +71,32 @@ def choose(
     is retired, and nothing else. ``Priority.AUTO`` counts as ``balanced``; ``classify`` turns it into another one.
     """
     today = _day(health.at)
-    models, warning = list(catalog), None
+    models, warning = catalog.models, None
     if pinned is not None:
         try:
             resolved = catalog.resolve(pinned, today)
         except ConfigError as error:
             return Choice((), str(error), priority, (PassedOver(pinned, str(error), Why.UNKNOWN),), at=health.at)
-        models, warning = [resolved.model], resolved.warning
+        models, warning = {resolved.model.name: resolved.model}, resolved.warning
         if resolved.model.local:
             only = Candidate(resolved.model, "pinned", 0.0, 0.0)
             return Choice((only,), f"{PLANNER}: pinned", priority, (), warning, health.at)
     rated: list[_Rated] = []
     passed_over: list[PassedOver] = []
-    for model in models:
+    for name, model in models.items():
         if model.local:
             continue
-        name = model.name
         known = health.models.get(name, _NEVER_CALLED)
         usd = model.cost_usd(needs.input_tokens, needs.output_tokens)
-        hindrance = _hindrance(model, usd, today, configured, health, known, needs, limits)
+        hindrance = _hindrance(name, model, usd, today, configured, health, known, needs, limits)
         if hindrance is not None:
             passed_over.append(hindrance)
             continue
         seconds = expected_s(model, known, needs.output_tokens)
         late = limits.deadline_s is not None and seconds > limits.deadline_s
         index = catalog.quality.get(name)
-        key = (float(late), *_key(priority, seconds, usd, index or 0.0))
-        rated.append(
-            _Rated(key, name, model, seconds, usd, index, known.ttft_s is not None and known.ttft_s.of >= ENOUGH)
-        )
+        key = _key(priority, late, seconds, UNPUBLISHED_USD if usd is None else usd, index or 0.0, usd is None)
+        rated.append(_Rated(key, name, model, seconds, usd, index, known))
     ordered = [Candidate(rate.model, _in_words(rate), rate.seconds, rate.usd) for rate in _dealt_out(rated)]
     resort = _last_resort(catalog, bool(ordered), passed_over, configured) if pinned is None else None
     if resort is not None:
@@ -120,16 +117,17 @@ def expected_s(model: ModelSpec, known: ModelHealth, output_tokens: int) -> floa
     return (ttft_s + output_tokens / tokens_per_s) / (1.0 - min(failing, 0.9))
 
 
-def _key(priority: Priority, seconds: float, usd: float | None, index: float) -> tuple[float, ...]:
+def _key(
+    priority: Priority, late: bool, seconds: float, usd: float, index: float, price_unknown: bool
+) -> tuple[float, ...]:
     """What to order by, the lowest first; the further figures settle a tie."""
-    assumed_usd = UNPUBLISHED_USD if usd is None else usd
     if priority is Priority.SPEED:
-        return (seconds, assumed_usd, -index)
+        return (late, seconds, usd, -index)
     if priority is Priority.COST:
-        return (usd is None, assumed_usd, seconds, -index)
+        return (late, price_unknown, usd, seconds, -index)
     if priority is Priority.QUALITY:
-        return (-index, seconds, assumed_usd)
-    return (6 * log2(1 + seconds) + 3 * log2(1 + assumed_usd / 0.001) - index, seconds, assumed_usd)
+        return (late, -index, seconds, usd)
+    return (late, 6 * log2(1 + seconds) + 3 * log2(1 + 1000 * usd) - index, seconds, usd)
 
 
 def _dealt_out(rated: list[_Rated]) -> list[_Rated]:
@@ -146,6 +144,7 @@ def _dealt_out(rated: list[_Rated]) -> list[_Rated]:
 
 
 def _hindrance(
+    name: str,
     model: ModelSpec,
     usd: float | None,
     today: date,
@@ -155,7 +154,6 @@ def _hindrance(
     needs: Needs,
     limits: Limits,
 ) -> PassedOver | None:
-    name = model.name
     if model.expired(today):
         return PassedOver(name, f"retired; {model.replaced_by or 'nothing'} answers in its place", Why.RETIRED)
     if model.provider not in configured:
@@ -173,18 +171,20 @@ def _hindrance(
         return PassedOver(name, f"{outage.why}, for {outage.until - at:.0f} s", Why.OUT, outage.until)
     if known.held_until > at:
         return PassedOver(name, f"{known.held_why}, for {known.held_until - at:.0f} s", Why.COOLING, known.held_until)
-    for quota, wanted, what in (
-        (known.tokens, needs.input_tokens + needs.output_tokens, "tokens"),
-        (known.requests, 1, "requests"),
-    ):
-        if quota is not None and quota.resets_at > at and _short(quota, wanted):
-            left = f"{quota.remaining:.0f} {what} left for {quota.resets_at - at:.0f} s"
-            return PassedOver(name, left, Why.QUOTA, quota.resets_at)
+    if known.tokens is not None and _short(known.tokens, needs.input_tokens + needs.output_tokens, at):
+        return _nearly_spent(name, known.tokens, "tokens", at)
+    if known.requests is not None and _short(known.requests, 1, at):
+        return _nearly_spent(name, known.requests, "requests", at)
     return None
 
 
-def _short(quota: Quota, wanted: float) -> bool:
-    return quota.remaining - RESERVE_SHARE * (quota.limit or 0.0) < wanted
+def _short(quota: Quota, wanted: float, at: float) -> bool:
+    return quota.resets_at > at and quota.remaining - RESERVE_SHARE * (quota.limit or 0.0) < wanted
+
+
+def _nearly_spent(name: str, quota: Quota, what: str, at: float) -> PassedOver:
+    left = f"{quota.remaining:.0f} {what} left for {quota.resets_at - at:.0f} s"
+    return PassedOver(name, left, Why.QUOTA, quota.resets_at)
 
 
 def _last_resort(
@@ -204,8 +204,14 @@ def _last_resort(
 def _in_words(rate: _Rated) -> str:
     index = "not rated" if rate.quality is None else f"quality {rate.quality:.0f}"
     price = "price not published" if rate.usd is None else f"{rate.usd:.5f} USD"
-    how = "as measured" if rate.measured else "as published"
-    return f"{rate.seconds:.2f} s expected {how}, {price}, {index}"
+    ttft_s = rate.known.ttft_s
+    if ttft_s is not None and ttft_s.of >= ENOUGH:
+        basis = "measured"
+    elif rate.model.ttft_s is None or rate.model.tokens_per_s is None:
+        basis = "in part assumed"
+    else:
+        basis = "published"
+    return f"{rate.seconds:.2f} s expected ({basis}), {price}, {index}"
 
 
 def _reason(priority: Priority, ordered: list[Candidate], passed_over: list[PassedOver], pinned: str | None) -> str:

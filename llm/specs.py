@@ -100,8 +100,9 @@ class ModelSpec(Frozen):
 
     ``input_usd``, ``cached_input_usd`` and ``output_usd`` are USD per million tokens; ``tokens_per_s`` and ``ttft_s``
     (seconds to the first token) are published medians; ``quality`` is the Artificial Analysis Intelligence Index
-    (0 to 100); ``shutdown`` is the first day (UTC) on which the provider serves the model no more. ``parameters`` go
-    into every call. ``sources`` names the source of each figure.
+    (0 to 100) at the effort that ``parameters`` ask for; ``shutdown`` is the first day (UTC) on which the model is no
+    longer served. ``parameters`` go into every call, and so does ``extra_body``, whose keys OpenAI's API does not know.
+    ``sources`` names the source of each figure.
     """
 
     provider: str
@@ -120,6 +121,7 @@ class ModelSpec(Frozen):
     tools: bool = True
     json_mode: bool = True
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    extra_body: dict[str, JsonValue] = Field(default_factory=dict)
     sources: dict[Figure, str] = Field(default_factory=dict)
     note: str | None = None
 
