@@ -26,6 +26,8 @@ _MOST_REPEATS = 1000
 _MOST_NESTED = 1000
 _COUNT = re.compile(r"\{(0|[1-9][0-9]*)(,(0|[1-9][0-9]*)?)?\}")
 _HEX = re.compile(r"\{([0-9A-Fa-f]+)\}|([0-9A-Fa-f]{2})")
+_NO_HEX = re.compile(r"\{[0-9A-Fa-f]{0,5}.?|.{0,2}", re.DOTALL)
+_OCTAL = re.compile(r"[0-7]{1,2}")
 _PROPERTY = re.compile(r"(\^?)(?:\{([^}]*)\}|([^{]))", re.DOTALL)
 _NAMED = re.compile(r"\(\?P?<")
 
@@ -50,7 +52,6 @@ class _Parser:
         self.pattern = pattern
         self.at = 0
         self.flags: frozenset[str] = frozenset()
-        self.names: set[str] = set()
         self.depth = 0
 
     def translate(self) -> str:
@@ -175,9 +176,6 @@ class _Parser:
         name = self.pattern[start:end]
         if not name or not _WORD_CHARS.issuperset(name):
             _refuse("invalid named capture", self.pattern[self.at : end + 1])
-        if name in self.names:
-            _refuse("duplicate capture group name", name)
-        self.names.add(name)
         self.at = end + 1
 
     def change_flags(self) -> bool:
@@ -199,13 +197,13 @@ class _Parser:
                 return char == ":"
             else:
                 _refuse("invalid or unsupported Perl syntax", self.pattern[start : self.at])
-        return _refuse("missing closing )", self.pattern)
+        return _refuse("invalid or unsupported Perl syntax", self.pattern[start:])
 
     # --- escapes ---
 
     def escape(self) -> str:
         next_char = self.pattern[self.at + 1 : self.at + 2]
-        fixed = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?a:\B)"}.get(next_char)
+        fixed = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?!(?a:\b))"}.get(next_char)
         if fixed is not None:
             self.at += 2
             return fixed
@@ -246,7 +244,7 @@ class _Parser:
         if char in _CONTROL:
             return _CONTROL[char]
         if char in "01234567":
-            octal = re.compile(r"[0-7]{1,2}").match(self.pattern, self.at)
+            octal = _OCTAL.match(self.pattern, self.at)
             if char == "0" or octal is not None:
                 digits = char + (octal[0] if octal else "")
                 self.at += len(digits) - 1
@@ -256,6 +254,8 @@ class _Parser:
             if code is not None and int(code[1] or code[2], 16) <= 0x10FFFF:
                 self.at = code.end()
                 return int(code[1] or code[2], 16)
+            bad = _NO_HEX.match(self.pattern, self.at)
+            self.at = bad.end() if bad else self.at
         elif char.isascii() and not char.isalnum():
             return ord(char)
         return _refuse("invalid escape sequence", self.pattern[start : self.at])
