@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     fields: Path | None = Field(None, description="a TOML file with the field policy and the field hints")
     tenant: str = Field("default", description="whose data this is: part of every cache key")
 
+    trace_content: bool = Field(False, description="let questions, answers and records into LangSmith traces")
+
     cache: str | None = Field(None, description="memory, embedded, or a redis:// URL")
     cache_key: SecretStr | None = Field(None, description="32 bytes in base64: encrypts cached entries (AES-GCM)")
     cache_dir: Path = Field(
