@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from tilores_x.sandbox.insights_edges import EdgeInsights
@@ -16,7 +17,7 @@ from tilores_x.sandbox.insights_filter import Condition, keeps
 from tilores_x.sandbox.insights_frequency import FrequencyEntry, most_frequent
 from tilores_x.sandbox.insights_sort import Criterion, in_order
 from tilores_x.sandbox.times import parse_time
-from tilores_x.sandbox.values import InsightError, array_of, number_of, text_of, visit
+from tilores_x.sandbox.values import InsightError, array_of, extract, go_text, number_of, text_of, visit
 
 __all__ = ["EdgeInsights", "FrequencyEntry", "InsightError", "RecordInsights"]
 
@@ -174,24 +175,25 @@ class RecordInsights:
         """Each element of all lists once, as it stands where it is met first."""
         return _distinct(self.flatten(field), case_sensitive)
 
-    def _visit(self, field: str) -> Iterator[Any]:
+    def _visit(self, field: str) -> Iterable[Any]:
         path = field.split(".")
-        for record in self.records:
-            yield from visit(record, path)
+        if "*" in path:
+            return chain.from_iterable(visit(record, path) for record in self.records)
+        return (extract(record, path) for record in self.records)
 
     def _numbers(self, field: str) -> list[float]:
         numbers = (number_of(value, field) for value in self._visit(field))
         return [number for number in numbers if number is not None]
 
     def _extreme(self, field: str, sign: int) -> Record | None:
-        path = field.split(".")
         best: Record | None = None
         best_time = 0
+        path = field.split(".")
         for record in self.records:
-            for text in _texts(record, path, True):
-                if text is None:
+            for value in visit(record, path):
+                if value is None:
                     continue
-                time = sign * parse_time(text)
+                time = sign * parse_time(go_text(value))
                 if best is None or time > best_time:
                     best, best_time = record, time
         return best

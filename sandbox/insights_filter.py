@@ -8,7 +8,7 @@ from typing import Any
 
 from tilores_x.sandbox.insights_regex import compile_regex
 from tilores_x.sandbox.times import parse_time
-from tilores_x.sandbox.values import InsightError, extract, lower, number_of, parse_float, text_of
+from tilores_x.sandbox.values import extract, lower, number_of, read_float, text_of
 
 Condition = Mapping[str, Any]
 """A ``FilterCondition`` of the API as plain data: ``field`` and criteria by their API names. None counts as absent."""
@@ -26,7 +26,9 @@ def keeps(conditions: Sequence[Condition]) -> Callable[[Mapping[str, Any]], bool
     them but ``isNull``. The test raises InsightError for a numeric criterion on what is no number, a time criterion on
     what is no time, and a bad regular expression, each only once a record's value gets that far.
     """
-    tests = [(condition["field"], _tests(condition), bool(condition.get("invert"))) for condition in conditions]
+    tests = [
+        (condition["field"].split("."), _tests(condition), bool(condition.get("invert"))) for condition in conditions
+    ]
 
     def test(record: Mapping[str, Any]) -> bool:
         for path, criteria, inverted in tests:
@@ -103,14 +105,5 @@ def _affix_test(method: Callable[[str, str], bool], affix: str) -> Callable[[str
 
 def _equal(text: str, wanted: str) -> bool:
     """Numbers compare as numbers where the record's value is one, everything else as text."""
-    number = _number(text)
-    if number is None:
-        return text == wanted
-    return number == _number(wanted)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return parse_float(text)
-    except InsightError:
-        return None
+    number = read_float(text)
+    return text == wanted if number is None else number == read_float(wanted)

@@ -35,7 +35,8 @@ def in_order(records: Sequence[dict[str, Any]], criteria: Sequence[Criterion]) -
 
 
 def _column(records: Sequence[Mapping[str, Any]], path: str) -> list[_Key]:
-    values = [extract(record, path) for record in records]
+    parts = path.split(".")
+    values = [extract(record, parts) for record in records]
     try:
         return [number_of(value, path) for value in values]
     except InsightError:

@@ -24,12 +24,15 @@ _TYPE_NAMES: dict[type, str] = {
 
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _HEX = r"[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
+_NUMBER_BEGINS = frozenset("+-.0123456789iInN")
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _DECIMAL = re.compile(rf"[+-]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?")
 _HEXADECIMAL = re.compile(rf"[+-]?0[xX](?:_?{_HEX}\.?(?:{_HEX})?|\.{_HEX})[pP][+-]?{_DIGITS}")
 _SPECIAL = re.compile(r"[+-]?inf(?:inity)?|nan", re.IGNORECASE | re.ASCII)
 _INDEX = re.compile(r"[+-]?[0-9]+")
 _HTML = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_NEEDS_HTML = re.compile("[<>&\u2028\u2029]")
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _GO_ESCAPES = {"\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
 
 
@@ -40,10 +43,10 @@ class InsightError(ValueError):
 # --- paths ---
 
 
-def extract(record: Mapping[str, Any], path: str) -> Any:
-    """The value at a dotted path, None where there is none. ``*`` is no wildcard here: on a list it finds nothing."""
+def extract(record: Mapping[str, Any], parts: Sequence[str]) -> Any:
+    """The value at a path given in parts, None where there is none. ``*`` is no wildcard here: it finds nothing."""
     value: Any = record
-    for part in path.split("."):
+    for part in parts:
         if isinstance(value, dict):
             value = value.get(part)
         elif isinstance(value, list):
@@ -108,7 +111,8 @@ def go_text(value: Any) -> str:
 def json_text(value: Any) -> str:
     """JSON as Go's ``encoding/json`` writes it: keys sorted, no spaces, ``<``, ``>`` and ``&`` escaped."""
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).translate(_HTML)
+        text = _encode(value)
+        return text.translate(_HTML) if _NEEDS_HTML.search(text) else text
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -122,9 +126,9 @@ def json_text(value: Any) -> str:
 
 def lower(text: str) -> str:
     """Lowercase letter by letter, as Go does: no letter turns into two, and no sigma looks at its neighbours."""
-    if text.isascii():
-        return text.lower()
-    return "".join(char.lower() if char != "\u0130" else "i" for char in text)
+    if "\u0130" in text or "\u03a3" in text:
+        return "".join("i" if char == "\u0130" else char.lower() for char in text)
+    return text.lower()
 
 
 def quote(text: str) -> str:
@@ -219,22 +223,32 @@ def parse_float(text: str) -> float:
     ``1e3``, ``.5``, ``1_000``, ``0x1p-2``, ``Inf`` and ``NaN`` are numbers; spaces, other digits than ASCII's, and what
     is too large for a 64-bit float raise InsightError.
     """
+    number = read_float(text)
+    if number is None:
+        in_syntax = _DECIMAL.fullmatch(text) or _HEXADECIMAL.fullmatch(text)
+        reason = "value out of range" if in_syntax else "invalid syntax"
+        raise InsightError(f"strconv.ParseFloat: parsing {quote(text)}: {reason}")
+    return number
+
+
+def read_float(text: str) -> float | None:
+    """The same, but None for what is no number."""
+    if text[:1] not in _NUMBER_BEGINS:
+        return None
     if _PLAIN_NUMBER.fullmatch(text):
         number = float(text)
+    elif _SPECIAL.fullmatch(text):
+        return float(text)
     elif _DECIMAL.fullmatch(text):
         number = float(text.replace("_", ""))
     elif _HEXADECIMAL.fullmatch(text):
         try:
             number = float.fromhex(text.replace("_", ""))
         except OverflowError:
-            number = math.inf
-    elif _SPECIAL.fullmatch(text):
-        return float(text)
+            return None
     else:
-        raise InsightError(f"strconv.ParseFloat: parsing {quote(text)}: invalid syntax")
-    if math.isinf(number):
-        raise InsightError(f"strconv.ParseFloat: parsing {quote(text)}: value out of range")
-    return number
+        return None
+    return None if math.isinf(number) else number
 
 
 def as_float(number: float) -> float:
