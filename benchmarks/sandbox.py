@@ -1,0 +1,136 @@
+"""How fast the sandbox is: loading, searching and one more submit, at 1,000 and at 100,000 records.
+
+    python benchmarks/sandbox.py [--instance people|credit] [--records 100000] [--searches 2000]
+
+Searches go through the whole in-process path that tilores-x uses: httpx, the ASGI application, GraphQL, the engine.
+Each is for a person drawn at random (seeded), by e-mail address or by name and birthday as one of the records has them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+import httpx
+
+from tilores_x.sandbox.engine import Engine, Record
+from tilores_x.sandbox.generator import iter_records
+from tilores_x.sandbox.instance import Instance, load_instance
+from tilores_x.sandbox.server import Sandbox
+from tilores_x.sandbox.store import Store
+from tilores_x.sandbox.tokens import Tokens
+
+NAMES = {
+    "people": {"email": "email", "first": "first_name", "last": "last_name", "dob": "dob"},
+    "credit": {"email": "EMAIL", "first": "FIRST_NAME", "last": "LAST_NAME", "dob": "DATE_OF_BIRTH"},
+}
+SEARCH = """query ($p: SearchParams!) {
+  search(input: {parameters: $p, page: 1}) { totalCount entities { id hits records { id %s %s %s %s } } }
+}"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--instance", choices=sorted(NAMES), default="people")
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--searches", type=int, default=2000)
+    given = parser.parse_args()
+    asyncio.run(run(given.instance, given.records, given.searches))
+
+
+async def run(name: str, count: int, searches: int) -> None:
+    instance = load_instance(name)
+    say(f"{name}: making {count} records …")
+    records = list(islice(iter_records(name, count, seed=7), count))
+    rows = [("", "", "p50 ms", "p95 ms", "p99 ms")]
+    for size in (1000, count):
+        engine, seconds = load(instance, records[:size])
+        rows.append((f"{size:,} records", "load", f"{seconds:.1f} s in all", "", ""))
+        client = await connect(instance, engine)
+        for what, parameters in (("search by e-mail", by_email), ("search by name + birthday", by_name_and_birthday)):
+            draws = list(islice(parameters(name, records[:size]), searches))
+            rows.append(("", what, *percentiles(await timed(client, name, draws))))
+        rows.append(("", "one more submit", *percentiles(submits(engine, name, searches))))
+        await client.aclose()
+    for row in rows:
+        sys.stdout.write(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, (16, 26, 14, 8, 8), strict=True)) + "\n"
+        )
+
+
+def load(instance: Instance, records: Sequence[Record]) -> tuple[Engine, float]:
+    engine = Engine(instance.rules, Store())
+    start = time.perf_counter()
+    with engine.store.transaction():
+        engine.take(records)
+    return engine, time.perf_counter() - start
+
+
+async def connect(instance: Instance, engine: Engine) -> httpx.AsyncClient:
+    app = Sandbox(engine, instance, Tokens("sandbox", "sandbox")).app()
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sandbox")
+    form = {"grant_type": "client_credentials"}
+    token = (await client.post("/oauth2/token", auth=("sandbox", "sandbox"), data=form)).json()["access_token"]
+    client.headers["Authorization"] = f"Bearer {token}"
+    return client
+
+
+def by_email(name: str, records: Sequence[Record]) -> Iterator[dict[str, str]]:
+    field = NAMES[name]["email"]
+    chosen = random.Random(1)
+    while True:
+        if value := chosen.choice(records).get(field):
+            yield {field: value}
+
+
+def by_name_and_birthday(name: str, records: Sequence[Record]) -> Iterator[dict[str, str]]:
+    fields = [NAMES[name][each] for each in ("first", "last", "dob")]
+    chosen = random.Random(2)
+    while True:
+        record = chosen.choice(records)
+        if all(record.get(field) for field in fields):
+            yield {field: record[field] for field in fields}
+
+
+async def timed(client: httpx.AsyncClient, name: str, draws: Sequence[dict[str, str]]) -> list[float]:
+    query = SEARCH % tuple(NAMES[name].values())
+    seconds = []
+    for parameters in draws:
+        start = time.perf_counter()
+        reply = await client.post("/", json={"query": query, "variables": {"p": parameters}})
+        seconds.append(time.perf_counter() - start)
+        if not reply.json()["data"]["search"]["totalCount"]:
+            raise SystemExit(f"nothing found for {parameters}")
+    return seconds
+
+
+def submits(engine: Engine, name: str, count: int) -> list[float]:
+    """Seconds from the submission of one record to its assembly, for records that link to nobody and to somebody."""
+    records = islice(iter_records(name, count, seed=8), count)
+    seconds = []
+    for record in records:
+        start = time.perf_counter()
+        engine.submit([{**record, "id": f"more-{record['id']}"}])
+        while engine.work(1.0):
+            pass
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def percentiles(seconds: Sequence[float]) -> tuple[str, str, str]:
+    cuts = statistics.quantiles(seconds, n=100)
+    return tuple(f"{cuts[at - 1] * 1000:.2f}" for at in (50, 95, 99))  # type: ignore[return-value]
+
+
+def say(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
