@@ -1,4 +1,4 @@
-"""The command line: ``tilores-x``. Each command stands in its own file; this one gathers them and words their errors."""
+"""The command line, `tilores-x`: each command stands in its own file; this one gathers them and words their errors."""
 
 from __future__ import annotations
 

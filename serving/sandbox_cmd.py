@@ -22,7 +22,7 @@ def sandbox(
     client_id: Annotated[str, typer.Option(help="the OAuth2 client it accepts")] = "sandbox",
     client_secret: Annotated[str, typer.Option(help="and that client's secret")] = "sandbox",  # noqa: S107 - a sandbox
 ) -> None:
-    """Serve a Tilores on 127.0.0.1: GraphQL at /, tokens at /oauth2/token. Prints one line of JSON once it accepts requests."""
+    """Serve a Tilores on 127.0.0.1: GraphQL at /, tokens at /oauth2/token. Prints one line of JSON when it is ready."""
     import orjson
 
     from tilores_x.sandbox.server import serve
