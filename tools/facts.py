@@ -1,0 +1,182 @@
+"""Values of a whole entity, each with the records that hold it: what people are told of someone.
+
+Tilores looks through all records of the entity, however many: per field it keeps those that hold it and hands out the
+newest ones. So a fact in one record out of ten thousand is found, and the reply stays small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from tilores_x.tools.access import Access, is_date
+from tilores_x.tools.concepts import LABEL
+from tilores_x.tools.paths import Json, Path, selection
+from tilores_x.tools.records import Fact, Plain
+
+#: Records per field whose values are read, the newest.
+ROWS = 20
+#: Records read per field out of those that have no date.
+UNDATED_ROWS = 3
+#: Records named per value.
+RECORDS_NAMED = 3
+#: Values of one field in a label.
+LABEL_VALUES = 3
+
+FactValue = dict[str, Any]
+
+
+class FactsQuery:
+    """Asks for the values of ``paths``: ``text`` goes inside ``recordInsights { … }``, ``read`` takes what came."""
+
+    def __init__(self, access: Access, paths: Iterable[Path], *, prefix: str = "f") -> None:
+        self._access = access
+        self._fields = [
+            (f"{prefix}{at}", path, access.companions(path), access.order_of(path)) for at, path in enumerate(paths)
+        ]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self._asked(*field) for field in self._fields)
+
+    def _asked(self, alias: str, path: Path, beside: list[tuple[str, Path]], order: Path | None) -> str:
+        names = [path.names, *path.picked_names(), *(other.names for _, other in beside)]
+        present = self._access.present(path)
+        rows = f"records {{ {selection(names)} }}"
+        if order is None:
+            return f"{alias}: filter(conditions: {literal([present])}) {{ count limit(count: {ROWS}) {{ {rows} }} }}"
+        # Two parts, as Tilores puts the records without a date first when it sorts newest first.
+        dated = literal([present, {"field": order.star, "isNull": True, "invert": True}])
+        undated = literal([present, {"field": order.star, "isNull": True}])
+        newest = f'sort(criteria: [{{field: "{order.star}", direction: DESC}}])'
+        return (
+            f"{alias}: filter(conditions: {dated}) {{ count {newest} {{ limit(count: {ROWS}) {{ {rows} }} }} }} "
+            f"{alias}u: filter(conditions: {undated}) {{ count limit(count: {UNDATED_ROWS}) {{ {rows} }} }}"
+        )
+
+    def read(self, insights: Mapping[str, Any]) -> tuple[dict[str, list[FactValue]], list[str]]:
+        """Field -> its values, newest first, and the fields of which not all records were read."""
+        found: dict[str, list[FactValue]] = {}
+        partly: list[str] = []
+        for alias, path, beside, _ in self._fields:
+            parts = [insights[name] for name in (alias, f"{alias}u") if name in insights]
+            rows = [row for part in parts for row in _rows(part)]
+            if values := self._values(path, beside, rows):
+                found[path.text] = values
+            if sum(part["count"] for part in parts) > len(rows):
+                partly.append(path.text)
+        return found, partly
+
+    def _values(self, path: Path, beside: list[tuple[str, Path]], rows: list[Mapping[str, Json]]) -> list[FactValue]:
+        known: dict[tuple[object, ...], FactValue] = {}
+        for row in rows:
+            seen: set[tuple[object, ...]] = set()
+            for value, position in path.located(row):
+                if value is None or (isinstance(value, str) and not value.strip()):
+                    continue
+                shown = self._access.shown(path, value)
+                extra = {
+                    name: self._access.shown(other, said)
+                    for name, other in beside
+                    if (said := other.beside(row, position)) not in (None, "")
+                }
+                # What a value is of (a bureau, a creditor) makes it another one; a later date of the same doesn't,
+                # unless it stands in a list, whose every element is a measurement of its own.
+                told = tuple(_folded(extra[name]) for name in extra if path.many or not is_date(name))
+                key = (_folded(shown), *told)
+                entry = known.setdefault(key, {"value": shown, **extra, "record_ids": [], "count": 0})
+                if key not in seen:
+                    entry["count"] += 1
+                    if len(entry["record_ids"]) < RECORDS_NAMED:
+                        entry["record_ids"].append(row["id"])
+                seen.add(key)
+        return list(known.values())
+
+    def facts(self, entity_id: str, shown: Mapping[str, list[FactValue]]) -> list[Fact]:
+        """``shown``, as read and perhaps shortened, as evidence."""
+        found: list[Fact] = []
+        beside = {path.text: dict(others) for _, path, others, _ in self._fields}
+        for field, values in shown.items():
+            for value in values:
+                for record_id in value["record_ids"]:
+                    found.append(_fact(entity_id, record_id, field, value["value"]))
+                    found.extend(
+                        _fact(entity_id, record_id, other.text, value[name])
+                        for name, other in beside.get(field, {}).items()
+                        if name in value and record_id == value["record_ids"][0]
+                    )
+        return found
+
+
+class LabelQuery:
+    """Asks for what tells an entity from others; used as :class:`FactsQuery` is."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        named = access.concept_paths(LABEL, flat=True)
+        if not named:
+            searched = {parameter.name for parameter in access.schema.search_params}
+            named = [
+                (path, parsed)
+                for path in access.visible_fields()
+                if path in searched and (parsed := Path.parse(path)) is not None
+            ][:6]
+        self._fields = [(f"l{at}", concept, path) for at, (concept, path) in enumerate(named)]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self._asked(alias, path) for alias, _, path in self._fields)
+
+    def _asked(self, alias: str, path: Path) -> str:
+        date = self._date(path)
+        if date is None:
+            return f'{alias}: valuesDistinct(field: "{path.star}")'
+        conditions = literal([self._access.present(path), {"field": date.star, "isNull": True, "invert": True}])
+        newest = f'sort(criteria: [{{field: "{date.star}", direction: DESC}}])'
+        return (
+            f'{alias}: valuesDistinct(field: "{path.star}") '
+            f"{alias}d: filter(conditions: {conditions}) {{ {newest} {{ first {{ {selection([path.names])} }} }} }}"
+        )
+
+    def _date(self, path: Path) -> Path | None:
+        """Where a value replaces the one before, as a status does, only the newest labels a person."""
+        return self._access.order_of(path) if any(is_date(name) for name, _ in self._access.companions(path)) else None
+
+    def read(self, insights: Mapping[str, Any]) -> dict[str, list[str]]:
+        label: dict[str, list[str]] = {}
+        for alias, concept, path in self._fields:
+            values = insights[alias]
+            if newest := (insights.get(f"{alias}d") or {}).get("sort", {}).get("first"):
+                values = path.values(newest)
+            shown = [str(self._access.shown(path, value)) for value in values if value not in (None, "")]
+            if shown:
+                label[concept] = list(dict.fromkeys([*label.get(concept, []), *shown]))[:LABEL_VALUES]
+        return label
+
+
+def literal(value: Any) -> str:
+    """A GraphQL literal of what is made here out of checked names; never of what a caller or a model gave."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{name}: {literal(part)}" for name, part in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(literal, value)) + "]"
+    return orjson.dumps(value).decode()
+
+
+def _rows(part: Mapping[str, Any]) -> list[Mapping[str, Json]]:
+    limited = part["sort"]["limit"] if "sort" in part else part["limit"]
+    rows: list[Mapping[str, Json]] = limited["records"]
+    return rows
+
+
+def _folded(value: Json) -> object:
+    return value.casefold() if isinstance(value, str) else repr(value)
+
+
+def _fact(entity_id: str, record_id: str, field: str, value: Json) -> Fact:
+    plain: Plain = (
+        value if isinstance(value, str | int | float | bool) or value is None else orjson.dumps(value).decode()
+    )
+    return {"entity_id": entity_id, "record_id": record_id, "field": field, "value": plain}
