@@ -88,7 +88,7 @@ def choose(
             continue
         known = health.models.get(name, _NEVER_CALLED)
         usd = model.cost_usd(needs.input_tokens, needs.output_tokens)
-        hindrance = _hindrance(name, model, usd, today, configured, health, known, needs, limits)
+        hindrance = _hindrance(catalog, name, model, usd, today, configured, health, known, needs, limits)
         if hindrance is not None:
             passed_over.append(hindrance)
             continue
@@ -144,6 +144,7 @@ def _dealt_out(rated: list[_Rated]) -> list[_Rated]:
 
 
 def _hindrance(
+    catalog: ModelCatalog,
     name: str,
     model: ModelSpec,
     usd: float | None,
@@ -155,9 +156,10 @@ def _hindrance(
     limits: Limits,
 ) -> PassedOver | None:
     if model.expired(today):
-        return PassedOver(name, f"retired; {model.replaced_by or 'nothing'} answers in its place", Why.RETIRED)
+        after = catalog.serving(model, today)
+        return PassedOver(name, f"retired; {after.name if after else 'nothing'} answers in its place", Why.RETIRED)
     if model.provider not in configured:
-        return PassedOver(name, f"no key for {model.provider}", Why.NO_KEY)
+        return PassedOver(name, f"{catalog.providers[model.provider].key_variable} is not set", Why.NO_KEY)
     if (needs.tools and not model.tools) or (needs.json and not model.json_mode):
         return PassedOver(name, "can't call tools" if not model.tools else "has no JSON mode", Why.LACKS)
     if model.context_tokens is not None and needs.input_tokens + needs.output_tokens > model.context_tokens:
