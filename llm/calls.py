@@ -1,0 +1,300 @@
+"""Asks the chosen models for one answer: fallback, retry, deadline, and never two answers spliced.
+
+One pass tries the candidates in order, without a pause between them: a fallback costs the user the time of the failure
+and nothing more. When none answered, the pass is repeated after a pause, under a budget per provider. A model that is
+cooling down is passed over, so that an outage costs a provider a few calls and not one per question. The
+planner, which runs in this process, answers when all others have given up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool
+
+from tilores_x.deadline import Deadline, current_deadline
+from tilores_x.errors import (
+    AccessDenied,
+    ConfigError,
+    DeadlineExceeded,
+    ModelUnavailable,
+    QuestionError,
+    TiloresXError,
+)
+from tilores_x.llm.attempt import Attempt, AttemptFailed, Trial
+from tilores_x.llm.catalog import ModelCatalog
+from tilores_x.llm.choice import Candidate, Choice
+from tilores_x.llm.faults import Fault
+from tilores_x.llm.health import Health, Outcome
+from tilores_x.llm.hedge import race
+from tilores_x.llm.progress import Floor
+from tilores_x.llm.providers import ChatModels
+from tilores_x.retry import LONGEST_DELAY_S, RetryBudget, retrying
+from tilores_x.settings import Settings
+
+__all__ = ["Attempt", "Called", "Caller"]
+
+PATIENCE_SHARE = 0.5
+"""The share of the time left that a model may take for its first token, where another one could answer instead."""
+
+LAST_RESORT_SHARE = 0.1
+LAST_RESORT_S = 1.0
+"""What is kept of the time left, and at most, for the planner after all others."""
+
+MOST_BOUND = 64
+"""Models with tools bound that are kept."""
+
+CORRECTION = (
+    "Your last tool call could not be read: its arguments were not a JSON object of the tool's parameters. "
+    "Call the tool again with valid JSON, or answer without it."
+)
+
+
+class Called(NamedTuple):
+    """``attempts``: every upstream call made, failed ones first; the last one gave ``message``."""
+
+    message: AIMessage
+    attempts: list[Attempt]
+
+
+class _NoAnswer(ModelUnavailable):
+    """A pass over the candidates ended without an answer; ``again``: another pass may have one."""
+
+    def __init__(self, message: str, *, again: bool, retry_after_s: float | None) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.again = again
+
+
+@dataclass(slots=True)
+class _Call:
+    """What ``Caller.call`` gathers. ``given_up``: models that need not be sent this conversation again."""
+
+    candidates: tuple[Candidate, ...]
+    messages: Sequence[BaseMessage]
+    tools: Sequence[BaseTool]
+    config: RunnableConfig | None
+    deadline: Deadline
+    attempts: list[Attempt]
+    passes: int = 0
+    corrected: bool = False
+    given_up: set[str] = field(default_factory=set)
+    faults: dict[str, Fault] = field(default_factory=dict)
+
+    def note(self, trial: Trial) -> None:
+        if trial.attempt is not None:
+            self.attempts.append(trial.attempt)
+        if trial.failure is not None:
+            self.faults[trial.name] = trial.failure.fault
+            if not trial.failure.fault.again:
+                self.given_up.add(trial.name)
+
+    def told(self) -> str:
+        """What went wrong with each model, for a person."""
+        return (
+            "; ".join(f"{name}: {fault.text}" for name, fault in self.faults.items()) or "all of them are cooling down"
+        )
+
+
+class Caller:
+    """Calls models in the order of a choice. One per process and pipeline: it holds the retry budgets."""
+
+    def __init__(
+        self, catalog: ModelCatalog, chat_models: ChatModels, health: Health, settings: Settings | None = None
+    ) -> None:
+        self._catalog = catalog
+        self._chat_models = chat_models
+        self._health = health
+        self._settings = settings or Settings()
+        self._passes = RetryBudget()
+        self._budgets: dict[str, RetryBudget] = {}
+        self._bound: dict[tuple[int, ...], tuple[BaseChatModel, tuple[BaseTool, ...], Runnable[Any, Any]]] = {}
+
+    async def call(
+        self,
+        choice: Choice,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[BaseTool] = (),
+        *,
+        config: RunnableConfig | None = None,
+        attempts: list[Attempt] | None = None,
+    ) -> Called:
+        """One finished answer to ``messages``, by the first candidate of ``choice`` that gives one.
+
+        Tokens reach the callbacks in ``config`` as they come. ``attempts`` is filled while the calls go on, for who
+        wants to know them although the call raises.
+
+        Raises:
+            DeadlineExceeded: the time given to the question has run out.
+            ModelUnavailable: no model answered, or one broke off in the middle of its answer.
+            AccessDenied: every provider refused its key.
+            QuestionError: every model refused this conversation, and would refuse it again.
+            ConfigError, BudgetExceeded: the choice is empty.
+        """
+        attempts = [] if attempts is None else attempts
+        if not choice.ordered:
+            raise choice.error()
+        deadline = current_deadline()
+        deadline = min(deadline, Deadline.after(self._settings.question_s), key=lambda one: one.at)
+        remote = tuple(candidate for candidate in choice.ordered if not candidate.model.local)
+        local = tuple(candidate for candidate in choice.ordered if candidate.model.local)
+        if remote:
+            kept_s = min(LAST_RESORT_S, deadline.left_s() * LAST_RESORT_SHARE) if local else 0.0
+            call = _Call(remote, messages, tools, config, Deadline(deadline.at - kept_s), attempts)
+            try:
+                message = await retrying(
+                    lambda: self._pass(call), again=_again, budget=self._passes, deadline=call.deadline
+                )
+                return Called(message, attempts)
+            except _NoAnswer as error:
+                if not local:
+                    raise _final(call, error) from error.__cause__
+            except DeadlineExceeded:
+                if not local:
+                    raise
+        call = _Call(local, messages, tools, config, deadline, attempts)
+        try:
+            return Called(await self._pass(call), attempts)
+        except _NoAnswer as error:
+            raise _final(call, error) from error.__cause__
+
+    async def _pass(self, call: _Call) -> AIMessage:
+        """Try every candidate that may be called now, once."""
+        call.passes += 1
+        cause: Exception | None = None
+        for place, candidate in enumerate(call.candidates):
+            if not self._may_call(call, candidate):
+                continue
+            if call.deadline.left_s() <= 0:
+                raise _too_late(call)
+            try:
+                return await self._answer(call, candidate, call.candidates[place + 1 :])
+            except AttemptFailed as failed:
+                if failed.spoken:
+                    raise _broken_off(failed) from failed.__cause__
+                cause = failed
+        if call.deadline.left_s() <= 0:
+            raise _too_late(call)
+        raise self._no_answer(call) from (cause.__cause__ if cause else None)
+
+    def _may_call(self, call: _Call, candidate: Candidate) -> bool:
+        if candidate.model.name in call.given_up or self._held_s(candidate) > 0:
+            return False
+        budget = self._budget(candidate)
+        if call.passes > 1:
+            return budget.spend()
+        budget.earn()
+        return True
+
+    def _held_s(self, candidate: Candidate) -> float:
+        """Seconds for which the model, or its provider, is to be left alone."""
+        if candidate.model.local:
+            return 0.0
+        seen = self._health.snapshot()
+        model, provider = seen.models.get(candidate.model.name), seen.providers.get(candidate.model.provider)
+        until = max(model.held_until if model else 0.0, provider.until if provider else 0.0)
+        return max(0.0, until - seen.at)
+
+    async def _answer(self, call: _Call, candidate: Candidate, others: Sequence[Candidate]) -> AIMessage:
+        """The candidate's answer; for a tool call that can't be read, one more chance with word of it."""
+        try:
+            return await self._run(call, candidate, others, call.messages)
+        except AttemptFailed as failed:
+            if failed.fault.outcome is not Outcome.TOOL_USE_FAILED or failed.spoken or call.corrected:
+                raise
+            call.corrected = True
+            return await self._run(call, candidate, others, [*call.messages, SystemMessage(CORRECTION)])
+
+    async def _run(
+        self, call: _Call, candidate: Candidate, others: Sequence[Candidate], messages: Sequence[BaseMessage]
+    ) -> AIMessage:
+        rivals = [other for other in others if other.model.name not in call.given_up and self._held_s(other) == 0]
+        hedge_after_s = self._health.hedge_after_s(candidate.model.name) if self._settings.hedging and rivals else None
+        floor = Floor()
+        trials = [await self._trial(call, candidate, messages, floor, hurried=bool(rivals))]
+
+        async def rival() -> Trial | None:
+            if not self._budget(rivals[0]).spend():
+                return None
+            trials.append(await self._trial(call, rivals[0], messages, floor, hurried=False))
+            return trials[-1]
+
+        try:
+            if hedge_after_s is None:
+                return await trials[0].run()
+            return await race(trials[0], hedge_after_s, rival, floor)
+        finally:
+            for trial in sorted(trials, key=lambda trial: trial.answered):
+                call.note(trial)
+
+    async def _trial(
+        self, call: _Call, candidate: Candidate, messages: Sequence[BaseMessage], floor: Floor, *, hurried: bool
+    ) -> Trial:
+        left_s = call.deadline.left_s()
+        return Trial(
+            candidate,
+            await self._model(candidate, call.tools),
+            messages,
+            self._health,
+            call.deadline,
+            left_s * PATIENCE_SHARE if hurried else left_s,
+            floor,
+            call.config,
+        )
+
+    async def _model(self, candidate: Candidate, tools: Sequence[BaseTool]) -> Runnable[Any, Any]:
+        """The chat model with the tools bound; kept, since turning tools into their schemas takes milliseconds."""
+        chat_model = await self._chat_models.get(candidate.model)
+        if not tools:
+            return chat_model
+        key = (id(chat_model), *map(id, tools))
+        if key not in self._bound:
+            if len(self._bound) >= MOST_BOUND:
+                self._bound.clear()
+            self._bound[key] = (chat_model, tuple(tools), chat_model.bind_tools(tools))
+        return self._bound[key][2]
+
+    def _budget(self, candidate: Candidate) -> RetryBudget:
+        return self._budgets.setdefault(candidate.model.provider, RetryBudget())
+
+    def _no_answer(self, call: _Call) -> _NoAnswer:
+        open_again = [self._held_s(one) for one in call.candidates if one.model.name not in call.given_up]
+        wait_s = min(open_again, default=0.0)
+        return _NoAnswer(
+            f"No model answered: {call.told()}. Try again later, or configure a further provider.",
+            again=bool(open_again) and wait_s <= LONGEST_DELAY_S,
+            retry_after_s=wait_s or None,
+        )
+
+
+def _again(error: Exception) -> bool:
+    return isinstance(error, _NoAnswer) and error.again
+
+
+def _too_late(call: _Call) -> DeadlineExceeded:
+    tried = f" Tried: {call.told()}." if call.faults else ""
+    return DeadlineExceeded(
+        f"The time given to the question has run out before a model answered.{tried} Give it more: TILORES_DEADLINE_S."
+    )
+
+
+def _broken_off(failed: AttemptFailed) -> ModelUnavailable:
+    name, fault = failed.candidate.model.name, failed.fault
+    return ModelUnavailable(f"{name} broke off in the middle of its answer: {fault.text}. Ask again.")
+
+
+def _final(call: _Call, error: _NoAnswer) -> TiloresXError:
+    """What to raise for good: who must act depends on what all the models had in common."""
+    outcomes = {fault.outcome for fault in call.faults.values()}
+    told = call.told()
+    if outcomes == {Outcome.DENIED}:
+        return AccessDenied(f"The provider refused the key: {told}. Check the keys in the environment.")
+    if outcomes == {Outcome.UNKNOWN_MODEL}:
+        return ConfigError(f"The provider does not know the model: {told}. `tilores-x models --check` tells more.")
+    if outcomes == {Outcome.REFUSED}:
+        return QuestionError(f"The conversation was refused as it is: {told}. Ask a shorter or another question.")
+    return ModelUnavailable(str(error), retry_after_s=error.retry_after_s)
