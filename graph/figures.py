@@ -6,6 +6,7 @@ The same reader runs over an answer and over the records, so that "$1,234.50" me
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
@@ -37,14 +38,11 @@ class Item:
 
 
 _MONTHS = {
-    name: number
-    for number, names in enumerate(
-        "jan january|feb february|mar march|apr april|may|jun june|jul july|aug august|sep sept september|oct october|"
-        "nov november|dec december".split("|"),
-        start=1,
-    )
-    for name in names.split()
-}
+    month.casefold(): number
+    for names in (calendar.month_name, calendar.month_abbr)
+    for number, month in enumerate(names)
+    if number
+} | {"sept": 9}
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
@@ -62,29 +60,33 @@ _DATES = [
         rf"\b{_DAY}\s+(?:of\s+)?{_MONTH}(?!\w)",
     )
 ]
-_TIME = re.compile(r"(?<![\d:.])T?(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:\.\d+)?)?(?:\s*(?P<half>[ap])\.?m\.?)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])", re.IGNORECASE)
+_TIME = re.compile(
+    r"(?<![\d:.])T?(?P<h>\d{1,2}):(?P<m>\d{2})(?::(?P<s>\d{2})(?:\.\d+)?)?(?:\s*(?P<half>[ap])\.?m\.?)?(?:Z|[+-]\d\d:?\d\d)?(?![\d:])",
+    re.IGNORECASE,
+)
 _IDENTIFIER = re.compile(r"(?<![\w])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9]\w*(?:-\w+)*(?!\w)", re.ASCII)
 _NOT_AN_IDENTIFIER = re.compile(r"\d+(?:st|nd|rd|th|k|m|x|h|s|am|pm)|\d+(?:-[A-Za-z]+)+|\d+[A-Za-z]+", re.IGNORECASE)
 _ORDINAL = re.compile(r"\d+(?:st|nd|rd|th)\b", re.IGNORECASE)
 _NUMBER = re.compile(
-    r"(?<![\w.,])(?P<sign>[-−+])?\s?(?P<money>[$€£])?\s?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?(?:[eE](?P<power>[+-]?\d{1,3})(?!\w))?"
+    r"(?<![\w.,])(?P<sign>[-\u2212+])?\s?(?P<money>[$€£])?\s?(?P<whole>\d{1,3}(?:,\d{3})+|\d+)(?P<part>\.\d+)?(?:[eE](?P<power>[+-]?\d{1,3})(?!\w))?"
     r"(?:(?P<scale>[kKmM]|\s?(?:thousand|million|billion))(?![A-Za-z]))?"
     r"(?P<unit>\s?%|(?:\s|-)?[A-Za-z]+)?"
 )
 _SCALES = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9}
-_WORDS = {
-    word: number
-    for number, word in enumerate(
-        "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
-        "nineteen twenty".split(),
-        start=2,
-    )
-} | {"zero": 0, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_NUMBERED = """
+    one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+    nineteen
+"""
+_UNITS = {word: number for number, word in enumerate(_NUMBERED.split(), start=1)}
+_ONES = {word: number for word, number in _UNITS.items() if number < 10}
+_DECADES = "twenty thirty forty fifty sixty seventy eighty ninety"
+_TENS = {word: 10 * number for number, word in enumerate(_DECADES.split(), start=2)}
+_WORDS = {"zero": 0, **_UNITS, **_TENS}
+del _WORDS["one"]  # "one of them" counts nothing
 _WORD = re.compile(
     rf"\b(?P<word>{'|'.join(_WORDS)})(?:-(?P<one>one|two|three|four|five|six|seven|eight|nine))?(?P<scale>\s+(?:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
     re.IGNORECASE,
 )
-_ONES = {word: number for number, word in enumerate("one two three four five six seven eight nine".split(), start=1)}
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*])", re.MULTILINE)
 
 
@@ -196,7 +198,9 @@ def _number(match: re.Match[str]) -> Item | None:
     end = match.end() if unit == "%" else match.end() - len(match["unit"] or "")
     start = match.start() + len(match[0]) - len(match[0].lstrip())
     shown = -1 if scale else digits
-    return Item("number", (number_key(value),), match.string[start:end], start, end, shown, unit or match["money"] or "")
+    return Item(
+        "number", (number_key(value),), match.string[start:end], start, end, shown, unit or match["money"] or ""
+    )
 
 
 def _number_word(match: re.Match[str]) -> Item:

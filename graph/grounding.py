@@ -52,7 +52,9 @@ class EvidenceIndex:
         if item.kind == "number":
             return self._number(item)
         if item.kind == "phone":  # a row of plain figures can look like one
-            parts = [self.proof(part) for part in read_items(re.sub(r"[^\d]+", " , ", item.text)) if part.kind == "number"]
+            parts = [
+                self.proof(part) for part in read_items(re.sub(r"[^\d]+", " , ", item.text)) if part.kind == "number"
+            ]
             if len(parts) > 1 and all(part is not None for part in parts):
                 return [fact for part in parts if part for fact in part]
         return None
@@ -63,10 +65,14 @@ class EvidenceIndex:
             return facts
         if item.digits == 0 and item.text.isdigit() and (facts := self._years.get(int(value))) is not None:
             return facts
-        if item.unit.startswith(_SPANS) and (value in self._field_numbers or (value, _singular(item.unit)) in self._spans):
+        if item.unit.startswith(_SPANS) and (
+            value in self._field_numbers or (value, _singular(item.unit)) in self._spans
+        ):
             return []
         for result, facts in self._results:
-            if any(_rounds_to(result * factor, value, item.digits) for factor in ((1, 100) if item.unit == "%" else (1,))):
+            if any(
+                _rounds_to(result * factor, value, item.digits) for factor in ((1, 100) if item.unit == "%" else (1,))
+            ):
                 return facts
         return None
 
@@ -89,8 +95,8 @@ class EvidenceIndex:
             for fact in figure["facts"]:
                 self._add_value(fact["value"], [fact])
                 self._add_field(fact["field"])
-        for value in _searched(evidence["arguments"]):
-            self._add_value(value, [])
+        for sought in _searched(evidence["arguments"]):
+            self._add_value(sought, [])
 
     def _add_calculated(self, waiting: list[Evidence]) -> None:
         """A result whose operands are proven is proven; it may be the operand of another."""
@@ -186,7 +192,7 @@ def _singular(unit: str) -> str:
 
 
 def _rounds_to(result: float, shown: float, digits: int) -> bool:
-    """Whether ``shown`` with ``digits`` decimals is ``result`` rounded; -1 stands for "12.5k", rounded to its own scale."""
+    """Whether ``shown`` with ``digits`` decimals is ``result`` rounded; -1 decimals stand for "12.5k"."""
     result = abs(result)
     if digits < 0:
         return abs(result - shown) <= _SCALED_TOLERANCE * result

@@ -42,32 +42,36 @@ class Identifier:
 
 EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:[\w](?:[\w-]*[\w])?\.)+[^\W\d_]{2,}(?![\w@-])")
 
-# A token with at least one digit, which may hold the signs that ids are made with. A decimal point is none of them, so
-# that "700.50" is no token; nor is "%".
-_TOKEN = r"(?=[A-Za-z_-]*\d)[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?![\w%]|[.,/:@]\d|-\d)"
+# A word with at least one digit, which may hold the signs that ids are made with. A decimal point is none of them, so
+# that "700.50" is no word; nor is "%".
+_WORD = r"(?=[A-Za-z_-]*\d)[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?(?![\w%]|[.,/:@]\d|-\d)"
 _NOUN = r"(?:client|customer|member|cust|clnt|costumer|cliant)s?(?:'s)?"
 _ID = r"(?:ids?|i\.d\.?|identifiers?|numbers?|num|nos?\.?|nr\.?)"
 _LINK = r"(?:\s*(?:#|:|=|\bis\b|-(?=\s))\s*|\s+)"
 _KEYED = re.compile(
-    rf"\b(?:{_NOUN}[\s_-]*{_ID}|{_NOUN}|(?<!record )(?<!entity )(?<!ticket )(?<!report )id){_LINK}#?(?P<id>{_TOKEN})"
-    rf"|(?<!\w)#\s?(?P<hash>{_TOKEN})",
+    rf"\b(?:{_NOUN}[\s_-]*{_ID}|{_NOUN}|(?<!record )(?<!entity )(?<!ticket )(?<!report )id){_LINK}#?(?P<id>{_WORD})"
+    rf"|(?<!\w)#\s?(?P<hash>{_WORD})",
     re.IGNORECASE,
 )
-_MORE = re.compile(rf"\s*(?:,\s*(?:and|or|&)?|\band\b|\bor\b|&|\bvs\.?|\bversus\b|\bwith\b)\s*#?(?P<id>{_TOKEN})", re.IGNORECASE)
+_MORE = re.compile(
+    rf"\s*(?:,\s*(?:and|or|&)?|\band\b|\bor\b|&|\bvs\.?|\bversus\b|\bwith\b)\s*#?(?P<id>{_WORD})", re.IGNORECASE
+)
 _OWN = re.compile(
     rf"\b(?P<kind>record|entity)(?:[\s_-]*{_ID})?{_LINK}#?(?P<id>[A-Za-z0-9][A-Za-z0-9_.-]*\d[A-Za-z0-9_-]*|[0-9a-f]{{8}}-[0-9a-f-]{{27}})",
     re.IGNORECASE,
 )
 _UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])", re.IGNORECASE)
 
-_ALONE = re.compile(rf"#?(?P<id>{_TOKEN})")
-_FILLER = frozenset(
-    "a about again also an and are at back can check client customer customers clients do find for get give go have "
-    "how i id info information is it let lets look lookup me next no now number of ok okay on one please pls return "
-    "search see show switch tell that the then there they this to try up us what whats who whos whose with you".split()
-)
+_ALONE = re.compile(rf"#?(?P<id>{_WORD})")
+_FILLERS = """
+    a about again also an and are at back can check client customer customers clients do find for get give go have how i
+    id info information is it let lets look lookup me next no now number of ok okay on one please pls return search see
+    show switch tell that the then there they this to try up us what whats who whos whose with you
+"""
+_FILLER = frozenset(_FILLERS.split())
 _UNITS = re.compile(
-    r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b", re.IGNORECASE
+    r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b",
+    re.IGNORECASE,
 )
 _DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}(?:[-/.]\d{1,4})?")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -79,7 +83,9 @@ def find_identifiers(text: str, *, region: str = REGION) -> list[Identifier]:
     found: list[Identifier] = []
     for identifier in _candidates(text, region):
         taken = any(identifier.start < other.end and other.start < identifier.end for other in found)
-        known = any(identifier.kind == other.kind and identifier.value.casefold() == other.value.casefold() for other in found)
+        known = any(
+            identifier.kind == other.kind and identifier.value.casefold() == other.value.casefold() for other in found
+        )
         if not taken and not known:
             found.append(identifier)
     if not found and (alone := _alone(text)):

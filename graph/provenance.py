@@ -48,7 +48,9 @@ def _telling(facts: list[Fact], spoken: frozenset[str]) -> list[Fact]:
 
 def _words(field: str) -> frozenset[str]:
     last = [part for part in field.split(".") if part not in ("*",) and not part.isdigit()][-2:]
-    return frozenset(word.casefold() for part in last for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", part) if len(word) > 2)
+    return frozenset(
+        word.casefold() for part in last for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", part) if len(word) > 2
+    )
 
 
 def _citation(fact: Fact) -> Citation:

@@ -8,7 +8,8 @@ from typing import Annotated, Literal, TypedDict
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
-from tilores_x.tools.records import EntityBrief, Evidence
+from tilores_x.llm.calls import Attempt
+from tilores_x.tools.records import EntityBrief, Evidence, Plain
 
 
 def _appended(kept: list[Timing], new: list[Timing]) -> list[Timing]:
@@ -38,7 +39,7 @@ class Offer(TypedDict):
 
     model: str
     reason: str
-    expected_s: float | None
+    expected_s: float
     expected_usd: float | None
 
 
@@ -56,21 +57,7 @@ class Choice(TypedDict):
     reason: str
     priority: str
     passed_over: list[PassedOver]
-
-
-class Attempt(TypedDict):
-    """One call of a model. ``outcome`` is ``ok`` or what went wrong; an absent figure is None."""
-
-    model: str
-    provider: str
-    outcome: str
-    seconds: float
-    first_token_s: float | None
-    input_tokens: int | None
-    output_tokens: int | None
-    cost_usd: float
-    cached: bool
-    error: str | None
+    warning: str | None
 
 
 class Citation(TypedDict):
@@ -79,7 +66,7 @@ class Citation(TypedDict):
     record_id: str
     entity_id: str
     field: str
-    value: str | int | float | bool
+    value: Plain
 
 
 class Reply(TypedDict):

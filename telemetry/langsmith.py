@@ -92,7 +92,7 @@ def _prepared(content: bool) -> _Tracing:
 
     from tilores_x.telemetry.redact import redacted
 
-    utils.get_env_var.cache_clear()
+    getattr(utils.get_env_var, "cache_clear", lambda: None)()  # it may have been read without the two above
 
     class SafeClient(langsmith.Client):
         """Lets a run leave only after it was redacted."""

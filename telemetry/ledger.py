@@ -16,9 +16,9 @@ QUESTION = "question"
 
 
 class Percentiles(NamedTuple):
-    """Of ``count`` measurements, in seconds: the nearest rank, so that each is a time that was really measured."""
+    """Of ``measured`` times, in seconds: the nearest rank, so that each is a time that was really measured."""
 
-    count: int
+    measured: int
     p50_s: float
     p95_s: float
     p99_s: float
@@ -63,7 +63,8 @@ class Ledger:
 
 
 def _percentiles(seconds: Sequence[float]) -> Percentiles:
-    return Percentiles(len(seconds), *(_rank(seconds, share) for share in (0.5, 0.95, 0.99)), seconds[-1])
+    p50, p95, p99 = (_rank(seconds, share) for share in (0.5, 0.95, 0.99))
+    return Percentiles(len(seconds), p50, p95, p99, seconds[-1])
 
 
 def _rank(ordered: Sequence[float], share: float) -> float:

@@ -1,7 +1,7 @@
 """What of a traced run may leave: its shape and its times, never what was asked, found or answered.
 
-An allow-list, since a block-list forgets: exception texts, metadata, tags, stream events and dictionary keys can all hold
-personal data.
+An allow-list, since a block-list forgets: exception texts, metadata, tags, stream events and dictionary keys can all
+hold personal data.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 HIDDEN: dict[str, Any] = {"hidden": "set TILORES_TRACE_CONTENT=true to trace contents"}
 
 _METADATA = re.compile(r"(?:langgraph|ls)_\w+|checkpoint_ns|revision_id|lc_versions")
-_PARAMETERS = frozenset({"model", "model_name", "_type", "temperature", "max_tokens", "max_completion_tokens", "stream"})
+_PARAMETERS = frozenset(
+    {"model", "model_name", "_type", "temperature", "max_tokens", "max_completion_tokens", "stream"}
+)
 _TAG = re.compile(r"(?:seq|graph|map|langsmith|langgraph):[\w:.-]*")
 _CLASS = re.compile(r"\s*([A-Za-z_][\w.]{0,80})")
 _USAGE = ("input_tokens", "output_tokens", "total_tokens")
@@ -40,7 +42,7 @@ def redacted(run: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def error_class(text: str) -> str:
-    """The class of the exception that ``text`` tells of, as the tracers write it: ``Name('message')``, then the trace."""
+    """The class of the exception that ``text`` tells of; tracers write ``Name('message')`` and then the traceback."""
     match = _CLASS.match(text)
     return match[1] if match else "Error"
 

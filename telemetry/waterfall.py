@@ -83,7 +83,9 @@ def _line(name: str, timing: Mapping[str, Any], span: float, *, name_width: int,
     text.append(_REST * (axis - begin - len(bar)), style="dim")
     text.append(_time(timing["seconds"]).rjust(9))
     if marks := _marks(timing):
-        text.append(" " + (marks if len(marks) <= marks_width else marks[: max(0, marks_width - 1)] + "…"), style="yellow")
+        text.append(
+            " " + (marks if len(marks) <= marks_width else marks[: max(0, marks_width - 1)] + "…"), style="yellow"
+        )
     text.rstrip()
     return text
 

@@ -18,7 +18,9 @@ def fact(field: str, value: Any, record: str = "r1", entity: str = "e1") -> Fact
     return Fact(entity_id=entity, record_id=record, field=field, value=value)
 
 
-def evidence(*facts: Fact, tool: str = "tilores_search", figures: tuple[Figure, ...] = (), **arguments: Any) -> Evidence:
+def evidence(
+    *facts: Fact, tool: str = "tilores_search", figures: tuple[Figure, ...] = (), **arguments: Any
+) -> Evidence:
     return Evidence(
         tool=tool,
         call_id=None,
@@ -41,7 +43,13 @@ FACTS = evidence(
     fact("DATE_OF_BIRTH", "03/04/1985", "crm-1"),
     fact("STATUS", "Past Due", "crm-1"),
     figures=(
-        Figure(name="average PAYMENT_AMOUNT", value=33.3333333, unit=None, facts=[fact("PAYMENT_AMOUNT", "99.99", "pay-1")], count=3),
+        Figure(
+            name="average PAYMENT_AMOUNT",
+            value=33.3333333,
+            unit=None,
+            facts=[fact("PAYMENT_AMOUNT", "99.99", "pay-1")],
+            count=3,
+        ),
         Figure(name="share", value=0.345, unit=None, facts=[], count=7),
     ),
     CLIENT_ID="4021",
@@ -106,7 +114,9 @@ def test_the_question_proves_what_it_names_and_no_figure() -> None:
 
 
 def test_what_was_searched_counts_and_limits_do_not() -> None:
-    searched = evidence(tool="tilores_insights", where=[{"field": "A", "op": "ge", "value": "500"}], limit=41, fields=["X77"])
+    searched = evidence(
+        tool="tilores_insights", where=[{"field": "A", "op": "ge", "value": "500"}], limit=41, fields=["X77"]
+    )
     assert left_over("None of 500 or more.", "", searched) == []
     assert left_over("41 of X77", "", searched) == ["41", "X77"]
 

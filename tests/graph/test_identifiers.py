@@ -38,7 +38,11 @@ def test_client_ids(text: str, value: str) -> None:
 
 
 def test_several_client_ids_behind_one_word() -> None:
-    assert found("compare clients 4021, 4022 and 4023") == [("client_id", "4021"), ("client_id", "4022"), ("client_id", "4023")]
+    assert found("compare clients 4021, 4022 and 4023") == [
+        ("client_id", "4021"),
+        ("client_id", "4022"),
+        ("client_id", "4023"),
+    ]
     assert found("client 4021 vs client 4022") == [("client_id", "4021"), ("client_id", "4022")]
 
 
@@ -76,7 +80,15 @@ def test_what_is_no_identifier(text: str) -> None:
 
 @pytest.mark.parametrize(
     "number",
-    ["(415) 555-1234", "415-555-1234", "415.555.1234", "+1 415 555 1234", "4155551234", "1-415-555-1234", "+44 20 7946 0958"],
+    [
+        "(415) 555-1234",
+        "415-555-1234",
+        "415.555.1234",
+        "+1 415 555 1234",
+        "4155551234",
+        "1-415-555-1234",
+        "+44 20 7946 0958",
+    ],
 )
 def test_phone_numbers_in_any_notation(number: str) -> None:
     assert found(f"who is {number}?") == [("phone", number)]
@@ -109,7 +121,10 @@ def test_record_and_entity_ids() -> None:
 
 
 def test_each_is_named_once_in_the_order_of_the_text() -> None:
-    assert found("client 4021, a@example.com, A@example.com and client 4021") == [("client_id", "4021"), ("email", "a@example.com")]
+    assert found("client 4021, a@example.com, A@example.com and client 4021") == [
+        ("client_id", "4021"),
+        ("email", "a@example.com"),
+    ]
 
 
 @given(st.text(max_size=300))

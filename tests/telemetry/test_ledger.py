@@ -53,4 +53,4 @@ def test_threads_lose_nothing() -> None:
     with ThreadPoolExecutor(8) as pool:
         for _ in pool.map(lambda _: ledger.finished([timing("act", 0.1)], 0.2), range(800)):
             pass
-    assert ledger.percentiles()["node", "act"].count == 800
+    assert ledger.percentiles()["node", "act"].measured == 800

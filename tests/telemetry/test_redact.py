@@ -19,13 +19,35 @@ def run() -> dict[str, object]:
         "serialized": {"kwargs": {"api_key": "secret-key"}},
         "inputs": {"messages": [{"content": "who is jane@example.com"}], "jane@example.com": 4021},
         "outputs": {
-            "generations": [[{"text": "Doe", "message": {"kwargs": {"content": "Doe", "usage_metadata": {"input_tokens": 7, "output_tokens": 3, "total_tokens": 10, "note": "Doe"}}}}]]
+            "generations": [
+                [
+                    {
+                        "text": "Doe",
+                        "message": {
+                            "kwargs": {
+                                "content": "Doe",
+                                "usage_metadata": {
+                                    "input_tokens": 7,
+                                    "output_tokens": 3,
+                                    "total_tokens": 10,
+                                    "note": "Doe",
+                                },
+                            }
+                        },
+                    }
+                ]
+            ]
         },
         "error": "ToolFailed('no Jane Doe, 415-555-1234')Traceback (most recent call last): jane@example.com",
         "tags": ["seq:step:1", "jane@example.com", "4021"],
         "events": [{"name": "new_token", "time": "t", "kwargs": {"token": "Doe"}}],
         "extra": {
-            "metadata": {"langgraph_node": "think", "ls_model_name": "m", "thread_id": "jane@example.com", "customer": "4021"},
+            "metadata": {
+                "langgraph_node": "think",
+                "ls_model_name": "m",
+                "thread_id": "jane@example.com",
+                "customer": "4021",
+            },
             "invocation_params": {"model": "m", "user": "jane@example.com"},
             "runtime": {"cwd": "Doe"},
         },
@@ -64,7 +86,12 @@ def test_usage_of_message_objects_is_found() -> None:
 
 
 def test_absent_parts_stay_absent() -> None:
-    assert redacted({"inputs": None, "outputs": {}, "error": None, "extra": None}) == {"inputs": None, "outputs": {}, "error": None, "extra": None}
+    assert redacted({"inputs": None, "outputs": {}, "error": None, "extra": None}) == {
+        "inputs": None,
+        "outputs": {},
+        "error": None,
+        "extra": None,
+    }
 
 
 def test_odd_error_texts() -> None:

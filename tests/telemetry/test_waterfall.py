@@ -39,7 +39,14 @@ def bar(line: str) -> tuple[int, int]:
 
 def test_calls_stand_below_their_node_and_bars_follow_the_clock() -> None:
     shown = lines(TIMINGS, 1.0)
-    assert [line.split()[0] for line in shown[1:]] == ["route", "seek", "tilores_search", "think", "groq:openai/gpt-oss-120b", "answer"]
+    assert [line.split()[0] for line in shown[1:]] == [
+        "route",
+        "seek",
+        "tilores_search",
+        "think",
+        "groq:openai/gpt-oss-120b",
+        "answer",
+    ]
     by_name = {line.split()[0]: bar(line) for line in shown[1:]}
     assert by_name["seek"] == by_name["tilores_search"]
     assert by_name["think"][0] == by_name["seek"][1] + 1
@@ -68,6 +75,18 @@ def test_nothing_measured() -> None:
 TIMES = st.floats(0, 100)
 
 
-@given(st.lists(st.builds(timing, st.text("abc[/]", min_size=1, max_size=50), st.sampled_from(["node", "tool", "model"]), TIMES, TIMES, st.text("xyz[]"))), TIMES)
+@given(
+    st.lists(
+        st.builds(
+            timing,
+            st.text("abc[/]", min_size=1, max_size=50),
+            st.sampled_from(["node", "tool", "model"]),
+            TIMES,
+            TIMES,
+            st.text("xyz[]"),
+        )
+    ),
+    TIMES,
+)
 def test_every_timing_is_shown_once(timings: list[dict[str, Any]], seconds: float) -> None:
     assert len(lines(timings, seconds, width=250)) == len(timings) + 1 if timings else True

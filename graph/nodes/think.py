@@ -1,0 +1,71 @@
+"""think: one call of the chosen model, with the tools bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.config import get_config
+from langgraph.runtime import Runtime
+
+from tilores_x.graph.calling import this_question
+from tilores_x.graph.choice import as_choice
+from tilores_x.graph.context import Context
+from tilores_x.graph.edges import MOST_ROUNDS
+from tilores_x.graph.prompts import LAST_ROUND, NOTE, correction, system_message
+from tilores_x.graph.resources import Resources
+from tilores_x.graph.state import State
+from tilores_x.graph.window import recent
+from tilores_x.graph.work import Work, at_work, clock_of
+from tilores_x.llm.calls import Attempt
+
+
+@dataclass(frozen=True)
+class Think:
+    resources: Resources
+
+    async def __call__(self, state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+        turn = this_question(state["messages"])
+        async with at_work("think", turn[0].id or "", *clock_of(state)) as work:
+            last = state["rounds"] >= MOST_ROUNDS
+            called = await self.resources.caller.call(
+                as_choice(state["choice"], self.resources.catalog),
+                self._prompt(state, last=last),
+                [] if last else list(self.resources.tools.values()),
+                config=get_config(),
+            )
+            _note(work, called.attempts)
+            return {
+                "messages": [called.message],
+                "attempts": called.attempts,
+                "rounds": state["rounds"] + 1,
+                "timings": work.done(),
+            }
+
+    def _prompt(self, state: State, *, last: bool) -> list[AnyMessage]:
+        messages: list[AnyMessage] = [
+            system_message(self.resources.concepts, self.resources.policy),
+            *recent(state["messages"]),
+        ]
+        if state["corrections"]:
+            messages += [
+                AIMessage(state["draft"]),
+                HumanMessage(correction(state["corrections"]), additional_kwargs={NOTE: True}),
+            ]
+        if last:
+            messages.append(HumanMessage(LAST_ROUND, additional_kwargs={NOTE: True}))
+        return messages
+
+
+def _note(work: Work, attempts: list[Attempt]) -> None:
+    """The attempts on the time axis: they ran one after the other, and the last has just ended."""
+    began = work.now() - sum(attempt["seconds"] for attempt in attempts)
+    for attempt in attempts:
+        marks = [] if attempt["outcome"] == "ok" else [attempt["outcome"]]
+        if attempt["first_token_s"] is not None:
+            marks.append(f"first token {attempt['first_token_s']:.2f} s")
+        if attempt["cached"]:
+            marks.append("cached")
+        work.noted(attempt["model"], "model", began, attempt["seconds"], marks)
+        began += attempt["seconds"]

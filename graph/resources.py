@@ -1,0 +1,142 @@
+"""The live things that a pipeline works with: opened once, in one place, and closed in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from langchain_core.tools import BaseTool
+
+from tilores_x.graph.prompts import system_message
+from tilores_x.graph.window import characters
+from tilores_x.llm.calls import Caller
+from tilores_x.llm.catalog import ModelCatalog
+from tilores_x.llm.health import Health
+from tilores_x.llm.providers import ChatModels
+from tilores_x.settings import Settings, load_settings
+from tilores_x.telemetry.langsmith import set_up_tracing
+from tilores_x.telemetry.ledger import Ledger
+from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.concepts import Concepts
+from tilores_x.tools.policy import FieldPolicy
+from tilores_x.tools.schema import InstanceSchema
+from tilores_x.tools.toolbox import Toolbox
+
+
+@dataclass(frozen=True, eq=False)
+class Resources:
+    """Everything that nodes need and state can't hold. ``sandboxed`` says that the embedded sandbox answers."""
+
+    settings: Settings
+    client: TiloresClient
+    toolbox: Toolbox
+    catalog: ModelCatalog
+    health: Health
+    chat_models: ChatModels
+    caller: Caller
+    ledger: Ledger
+    sandboxed: bool
+    _closing: AsyncExitStack
+
+    @classmethod
+    async def open(cls, settings: Settings | None = None) -> Resources:
+        """Connect to the instance and read what it can be asked; to the embedded sandbox where none is set.
+
+        Raises:
+            ConfigError: a setting is missing or wrong.
+            TiloresUnavailable: the instance can't be reached.
+        """
+        settings = settings or load_settings()
+        set_up_tracing(content=settings.trace_content)
+        async with AsyncExitStack() as closing:
+            models = asyncio.create_task(asyncio.to_thread(_models, settings))
+            closing.push_async_callback(_settled, models)
+            client = await closing.enter_async_context(connected(settings))
+            toolbox = await Toolbox.open(client, settings)
+            catalog, health, chat_models, caller = await models
+            closing.push_async_callback(chat_models.aclose)
+            return cls(
+                settings=settings,
+                client=client,
+                toolbox=toolbox,
+                catalog=catalog,
+                health=health,
+                chat_models=chat_models,
+                caller=caller,
+                ledger=Ledger(),
+                sandboxed=settings.api_url is None,
+                _closing=closing.pop_all(),
+            )
+        raise AssertionError("unreachable: the stack swallows no error")
+
+    @property
+    def schema(self) -> InstanceSchema:
+        return self.toolbox.schema
+
+    @property
+    def concepts(self) -> Concepts:
+        return self.toolbox.concepts
+
+    @property
+    def policy(self) -> FieldPolicy:
+        return self.toolbox.policy
+
+    @cached_property
+    def tools(self) -> Mapping[str, BaseTool]:
+        """The tools by name; built once."""
+        return {tool.name: tool for tool in self.toolbox.tools()}
+
+    @cached_property
+    def prompt_characters(self) -> int:
+        """About what every model call costs before the first message: rules, fields and tools."""
+        schemas = sum(len(str(tool.tool_call_schema)) for tool in self.tools.values())
+        return characters(system_message(self.concepts, self.policy)) + schemas
+
+    async def aclose(self) -> None:
+        """Close everything; closing twice does nothing."""
+        await self._closing.aclose()
+
+    async def __aenter__(self) -> Resources:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[TiloresClient]:
+    """A client of the configured instance, or of the embedded sandbox; closed at the end."""
+    client = TiloresClient.from_settings(settings, app=await _embedded(settings))
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+async def _embedded(settings: Settings) -> Any:
+    """The embedded sandbox as an ASGI application, or None where a real instance is set."""
+    if settings.api_url is not None:
+        return None
+    # Imported here: who asks a real instance needs no sandbox in memory.
+    from tilores_x.sandbox.instance import load_instance
+    from tilores_x.sandbox.server import create_app
+
+    return await create_app(await asyncio.to_thread(load_instance, settings.sandbox))
+
+
+def _models(settings: Settings) -> tuple[ModelCatalog, Health, ChatModels, Caller]:
+    """Reads files and builds clients, which blocks: for a thread."""
+    catalog = ModelCatalog.load(settings.models)
+    health = Health()
+    chat_models = ChatModels(catalog, os.environ, settings)
+    return catalog, health, chat_models, Caller(catalog, chat_models, health, settings)
+
+
+async def _settled(task: asyncio.Task[Any]) -> None:
+    """Awaits what was started beside, whatever became of it."""
+    await asyncio.gather(task, return_exceptions=True)
