@@ -101,7 +101,10 @@ async def _assembly(toolbox: Toolbox) -> Finding:
         status = await toolbox.client.assembly_status()
     except TiloresXError as error:
         return Finding("assembly", State.WARNING, str(error), "Not needed to answer questions.")
-    return Finding("assembly", State.OK, str(status["state"]))
+    if status["ready"]:
+        return Finding("assembly", State.OK, "everything submitted is assembled")
+    left = f", about {status['remaining_s']} s left" if status["remaining_s"] is not None else ""
+    return Finding("assembly", State.WARNING, f"in progress{left}", "Answers may lack the newest records.")
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
