@@ -12,7 +12,7 @@ import orjson
 from pydantic import SecretStr
 
 from tilores_x.deadline import current_deadline
-from tilores_x.errors import ConfigError, QuestionError, TiloresUnavailable
+from tilores_x.errors import ConfigError, DeadlineExceeded, QuestionError, TiloresUnavailable
 from tilores_x.retry import RetryBudget, retrying
 from tilores_x.settings import TIMEOUTS, Profile, Settings, Timeouts
 from tilores_x.tools import queries
@@ -22,6 +22,8 @@ from tilores_x.tools.wire import MAX_BODY_BYTES, Passing, post
 
 #: Where the embedded sandbox is spoken to; the host is no real one, requests go straight to the ASGI application.
 EMBEDDED_URL = "http://sandbox/"
+#: Tilores ends every request after this many seconds.
+LONGEST_REQUEST_S = 30.0
 #: Connections kept open, and the most at once, to one instance.
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30)
 
@@ -224,9 +226,10 @@ class TiloresClient:
 
     async def _change(self, document: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            return await self.execute(document, variables, timeout_s=30)
-        except TiloresUnavailable as error:
-            raise TiloresUnavailable(
+            return await self.execute(document, variables, timeout_s=LONGEST_REQUEST_S)
+        except (TiloresUnavailable, DeadlineExceeded) as error:
+            kind = DeadlineExceeded if isinstance(error, DeadlineExceeded) else TiloresUnavailable
+            raise kind(
                 f"{error} It is unknown whether Tilores applied the change.", retry_after_s=error.retry_after_s
             ) from error
 

@@ -26,7 +26,8 @@ DESCRIPTION = """\
 Aggregate over ALL records of one entity: filter with `where`, order with `sort`, cut with `limit`, group with \
 `group_by`, and ask. Records are sparse: one that lacks a field is left out where that field is sorted, grouped or \
 aggregated by. For the two newest reports: sort by their date DESC, limit 2, ask `records` with the fields of \
-interest. newest and oldest take dates written YYYY-MM-DD as well as full times. Values that belong together stand in one row."""
+interest. newest and oldest take dates written YYYY-MM-DD as well as full times. Values that belong together stand in \
+one row."""
 
 
 class Order(BaseModel):

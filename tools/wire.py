@@ -110,7 +110,8 @@ def _broken(error: Exception, host: str, setting: str) -> TiloresUnavailable | C
         return ConfigError(
             f"The TLS certificate of {host} isn't trusted. Check {setting}, or the machine's certificates."
         )
-    if isinstance(error, httpx.ConnectError):
+    # The aiohttp transport calls a connection that never came about a timeout; only its cause has an `os_error`.
+    if isinstance(error, httpx.ConnectError) or hasattr(error.__cause__, "os_error"):
         return Passing(f"Tilores can't be reached at {host}. Check {setting} and the network.")
     return Passing(f"The connection to Tilores ({host}) broke before its answer was complete. Try again.")
 
