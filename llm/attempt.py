@@ -9,16 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.tools import BaseTool
 
 from tilores_x.deadline import Deadline
 from tilores_x.llm.choice import Candidate
 from tilores_x.llm.faults import BadToolCall, CutShort, Fault, fault_of
 from tilores_x.llm.health import Health, Outcome
 from tilores_x.llm.progress import Floor, Overtaken, Progress, current_progress
+from tilores_x.llm.spend import Tokens, cost_usd, tokens_of
 
 CHARACTERS_PER_TOKEN = 4
-"""For an estimate where the provider sends no usage; English text runs at about four (OpenAI, "What are tokens")."""
+"""For an estimate of what broke off; English text runs at about four (OpenAI, "What are tokens")."""
 
 
 class Attempt(TypedDict):
@@ -57,6 +60,7 @@ class Trial:
     candidate: Candidate
     model: Runnable[Any, Any]
     messages: Sequence[BaseMessage]
+    tools: Sequence[BaseTool]
     health: Health
     deadline: Deadline
     patience_s: float
@@ -143,21 +147,20 @@ class Trial:
         return time.monotonic() - self._began
 
     def _input_estimate(self) -> int:
-        return sum(len(message.text) for message in self.messages) // CHARACTERS_PER_TOKEN
+        return count_tokens_approximately(self.messages)
 
     def _end(self, fault: Fault | None, message: AIMessage | None = None) -> None:
         model, progress = self.candidate.model, self._progress
         seconds = self._seconds()
         first_token_s = None if progress.first_token_at is None else progress.first_token_at - self._began
         cached = message is not None and not model.local and progress.sent_at is None
-        usage = message.usage_metadata if message is not None else None
-        if usage is not None:
-            tokens_in, tokens_out = usage["input_tokens"], usage["output_tokens"]
-        elif progress.characters or message is not None:
-            tokens_in, tokens_out = self._input_estimate(), -(-progress.characters // CHARACTERS_PER_TOKEN)
+        if message is not None:
+            tokens = tokens_of(message, self.messages, self.tools)
+        elif progress.characters:
+            # What broke off is billed too, and brings no usage.
+            tokens = Tokens(self._input_estimate(), -(-progress.characters // CHARACTERS_PER_TOKEN), counted=True)
         else:
-            tokens_in = tokens_out = 0
-        read_from_cache = (usage.get("input_token_details") or {}).get("cache_read") or 0 if usage else 0
+            tokens = Tokens(0, 0)
         outcome = Outcome.OK if fault is None else fault.outcome
         self.attempt = Attempt(
             model=model.name,
@@ -165,9 +168,9 @@ class Trial:
             outcome=outcome,
             seconds=seconds,
             first_token_s=first_token_s,
-            input_tokens=tokens_in,
-            output_tokens=tokens_out,
-            cost_usd=0.0 if cached else model.cost_usd(tokens_in, tokens_out, read_from_cache),
+            input_tokens=tokens.input,
+            output_tokens=tokens.output,
+            cost_usd=0.0 if cached else cost_usd(model, tokens),
             cached=cached,
             error=None if fault is None else fault.text,
         )
@@ -177,7 +180,7 @@ class Trial:
                 outcome,
                 seconds=seconds,
                 first_token_s=first_token_s,
-                output_tokens=tokens_out,
+                output_tokens=tokens.output,
                 headers=(fault.headers if fault is not None else None) or progress.headers,
             )
 

@@ -239,6 +239,7 @@ class Caller:
             candidate,
             await self._model(candidate, call.tools),
             messages,
+            call.tools,
             self._health,
             call.deadline,
             left_s * PATIENCE_SHARE if hurried else left_s,

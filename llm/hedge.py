@@ -1,7 +1,7 @@
 """Two models race for the first token: the one that speaks first answers, the other is cancelled.
 
-A request that is sent twice when the first copy is late cuts the slowest answers, for a few per cent more calls (J. Dean,
-L. A. Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013).
+A request that is sent twice when the first copy is late cuts the slowest answers, for a few per cent more calls
+(J. Dean, L. A. Barroso, "The Tail at Scale", Communications of the ACM 56(2), 2013).
 """
 
 from __future__ import annotations

@@ -1,0 +1,357 @@
+"""A provider of chat completions on loopback that behaves, and misbehaves, as told: request by request.
+
+It speaks the wire protocol of OpenAI (also DeepSeek's, Fireworks' and that of compatible servers) and of Groq, and is
+called over a real socket by real clients. In a test::
+
+    with Provider() as provider:
+        provider.then(Script("Hello."), Script(fault=Fault.RESET, after=3))
+        provider.base_url("groq")                       # for GROQ_BASE_URL
+
+In a process of its own, with what it does from then on set by options, or by a POST of a script's JSON to ``/script``::
+
+    PYTHONPATH=tests python -m support.provider --tokens-per-s 500 --tokens 400
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import socket
+import struct
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from support.wire import Dialect, Encoder, Fault, Script
+
+Brain = Callable[[list[dict[str, Any]], list[dict[str, Any]]], Script]
+"""Makes the reply out of a request's messages and tools: an agent's loop can be played with it."""
+
+STALL_S = 60.0
+
+
+@dataclass
+class Request:
+    """What a client sent. ``finished`` is False while the reply goes out, and where the client left before its end."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    finished: bool = False
+
+
+@dataclass
+class Counts:
+    requests: int = 0
+    streams: int = 0
+    most_streams: int = 0
+    tokens: int = 0
+    aborted: int = 0
+
+
+@dataclass
+class Provider:
+    """``default`` answers where nothing else was set; ``models`` is what ``/models`` lists."""
+
+    default: Script = field(default_factory=Script)
+    brain: Brain | None = None
+    models: tuple[str, ...] = ("openai/gpt-oss-120b", "gpt-6-luna")
+    port: int = 0
+    received: list[Request] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    _next: deque[Script] = field(default_factory=deque)
+    _by_model: dict[str, Script] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop | None = None
+    _thread: threading.Thread | None = None
+    _stop: asyncio.Event | None = None
+
+    def then(self, *scripts: Script) -> None:
+        """Answer the next requests so, one each; after them as before."""
+        self._next.extend(scripts)
+
+    def always(self, script: Script, *, model: str | None = None) -> None:
+        """Answer every request so, or every one for ``model``."""
+        if model is None:
+            self.default = script
+        else:
+            self._by_model[model] = script
+
+    def forget(self) -> None:
+        """Back to the state after the start."""
+        self.default, self.brain = Script(), None
+        self._next.clear()
+        self._by_model.clear()
+        self.received.clear()
+        self.counts = Counts()
+
+    def base_url(self, dialect: str = "openai") -> str:
+        """What to set as ``<DIALECT>_BASE_URL``: the path tells the server which protocol is spoken."""
+        ending = {"groq": "/groq/openai/v1", "openai": "/v1"}.get(dialect, f"/{dialect}/v1")
+        return f"http://127.0.0.1:{self.port}{ending}"
+
+    def __enter__(self) -> Provider:
+        ready = threading.Event()
+        failed: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                asyncio.run(self._run_until_stopped(ready))
+            except BaseException as error:
+                failed.append(error)
+                ready.set()
+
+        self._thread = threading.Thread(target=run, name="provider", daemon=True)
+        self._thread.start()
+        ready.wait(10)
+        if failed:
+            raise failed[0]
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._loop is not None and self._stop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join(10)
+
+    async def _run_until_stopped(self, ready: threading.Event) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        async with self.serving():
+            ready.set()
+            await self._stop.wait()
+
+    @contextlib.asynccontextmanager
+    async def serving(self) -> Any:
+        """Serve in the running loop, on ``port`` or a free one."""
+        connections: set[_Connection] = set()
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self, connections), "127.0.0.1", self.port, backlog=4096)
+        self.port = server.sockets[0].getsockname()[1]
+        try:
+            yield self
+        finally:
+            server.close()
+            tasks = [connection.task for connection in connections if connection.task is not None]
+            for connection in list(connections):
+                connection.close()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._loop = None
+
+    def script_for(self, request: Request) -> Script:
+        if self._next:
+            return self._next.popleft()
+        if (script := self._by_model.get(str(request.body.get("model")))) is not None:
+            return script
+        if self.brain is not None:
+            return self.brain(request.body.get("messages", []), request.body.get("tools", []))
+        return self.default
+
+
+class _Connection(asyncio.Protocol):
+    """One HTTP/1.1 connection, kept alive between requests; pipelined requests are not served."""
+
+    def __init__(self, provider: Provider, connections: set[_Connection]) -> None:
+        self.provider = provider
+        self.task: asyncio.Task[None] | None = None
+        self._connections = connections
+        self._received = b""
+        self._transport: asyncio.Transport | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._connections.add(self)
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._connections.discard(self)
+        self._writable.set()
+        if self.task is not None and not self.task.done():
+            self.task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def close(self) -> None:
+        if self.task is not None:
+            self.task.cancel()
+        if self._transport is not None:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, rest = self._received.partition(b"\r\n\r\n")
+        if not found:
+            return
+        lines = head.decode("latin-1").split("\r\n")
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        length = int(headers.get("content-length", 0))
+        if len(rest) < length:
+            return
+        self._received = rest[length:]
+        method, path, _ = lines[0].split(" ", 2)
+        self.task = asyncio.ensure_future(self._answer(method, path.partition("?")[0], headers, rest[:length]))
+
+    async def _answer(self, method: str, path: str, headers: dict[str, str], raw: bytes) -> None:
+        if path.endswith("/chat/completions") and method == "POST":
+            try:
+                body = json.loads(raw)
+            except ValueError:
+                self._send(400, {}, _json({"error": {"message": "not JSON", "type": "invalid_request_error"}}))
+                return
+            request = Request(path, headers, body)
+            self.provider.received.append(request)
+            self.provider.counts.requests += 1
+            await self._complete(request, self.provider.script_for(request))
+        elif path.endswith("/models"):
+            listed = [{"id": name, "object": "model", "owned_by": "tests"} for name in self.provider.models]
+            self._send(200, {}, _json({"object": "list", "data": listed}))
+        elif path == "/script" and method == "POST":
+            self.provider.default = Script(**json.loads(raw))
+            self._send(200, {}, b"{}")
+        elif path == "/counts":
+            self._send(200, {}, _json(asdict(self.provider.counts)))
+        else:
+            self._send(404, {}, _json({"error": {"message": f"no {path} here", "type": "not_found"}}))
+
+    async def _complete(self, request: Request, script: Script) -> None:
+        counts = self.provider.counts
+        counts.streams += 1
+        counts.most_streams = max(counts.most_streams, counts.streams)
+        try:
+            await self._play(request, script)
+        finally:
+            counts.streams -= 1
+            if not request.finished:
+                counts.aborted += 1
+
+    async def _play(self, request: Request, script: Script) -> None:
+        dialect = Dialect.GROQ if "/openai/v1/" in request.path else Dialect.OPENAI
+        encoder = Encoder(script, request.body, dialect)
+        if script.ttft_s:
+            await asyncio.sleep(script.ttft_s)
+        if script.fault is Fault.STALL and script.after == 0 and not script.headers_first:
+            await asyncio.sleep(STALL_S)
+        if script.fault is Fault.RESET and script.after == 0 and not script.headers_first:
+            self._reset()
+            return
+        if script.status != 200 or script.body is not None:
+            kind = script.content_type or "application/json"
+            self._send(script.status, {"content-type": kind, **script.headers}, encoder.error_body())
+            request.finished = True
+            return
+        if not request.body.get("stream"):
+            self._send(200, script.headers, _json(encoder.whole()))
+            request.finished = True
+            return
+        await self._stream(request, script, encoder)
+
+    async def _stream(self, request: Request, script: Script, encoder: Encoder) -> None:
+        assert self._transport is not None
+        write = self._transport.write
+        fields = {"content-type": "text/event-stream", "transfer-encoding": "chunked", **script.headers}
+        write(b"HTTP/1.1 200 OK\r\n" + "".join(f"{k}: {v}\r\n" for k, v in fields.items()).encode() + b"\r\n")
+        write(_chunk(encoder.opening()))
+        tokens = encoder.tokens()
+        end = len(tokens) if script.fault is None else min(script.after, len(tokens))
+        if script.tokens_per_s is None:
+            for begin in range(0, end, script.tokens_per_write):
+                write(_chunk(b"".join(tokens[begin : min(begin + script.tokens_per_write, end)]), script.cut))
+                if not self._writable.is_set():
+                    await self._writable.wait()
+        else:
+            await self._at_pace(tokens[:end], script.tokens_per_s)
+        self.provider.counts.tokens += end
+        match script.fault:
+            case Fault.STALL:
+                await asyncio.sleep(STALL_S)
+            case Fault.RESET:
+                # What was written has to leave before the reset, which would overtake it.
+                await asyncio.sleep(0.02)
+                self._reset()
+                return
+            case Fault.CLOSE:
+                self._transport.close()
+                return
+            case Fault.TRUNCATE:
+                write(b"0\r\n\r\n")
+            case Fault.TRUNCATE_DONE:
+                write(_chunk(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            case Fault.ERROR_EVENT:
+                write(_chunk(encoder.error_event()) + b"0\r\n\r\n")
+            case Fault.BROKEN_JSON:
+                write(_chunk(b'data: {"choices": [{"del\n\n') + _chunk(encoder.closing()) + b"0\r\n\r\n")
+            case None:
+                write(_chunk(encoder.closing(), script.cut) + b"0\r\n\r\n")
+        request.finished = True
+
+    async def _at_pace(self, tokens: list[bytes], tokens_per_s: float) -> None:
+        """Each token at its time; those that are due together go out in one write, as from a busy provider."""
+        assert self._transport is not None
+        loop = asyncio.get_running_loop()
+        began, sent = loop.time(), 0
+        while sent < len(tokens):
+            due = min(len(tokens), int((loop.time() - began) * tokens_per_s) + 1)
+            if due > sent:
+                self._transport.write(_chunk(b"".join(tokens[sent:due])))
+                sent = due
+                if not self._writable.is_set():
+                    await self._writable.wait()
+            await asyncio.sleep(max(0.0, began + sent / tokens_per_s - loop.time()))
+
+    def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        assert self._transport is not None
+        fields = {"content-type": "application/json", **headers, "content-length": str(len(body))}
+        head = f"HTTP/1.1 {status} {status}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+        self._transport.write(head.encode("latin-1") + b"\r\n" + body)
+
+    def _reset(self) -> None:
+        """End with a TCP reset and not in the orderly way."""
+        assert self._transport is not None
+        self._transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+        )
+        self._transport.abort()
+
+
+def _chunk(data: bytes, cut: int | None = None) -> bytes:
+    """HTTP chunks out of ``data``: one, or one for every ``cut`` bytes."""
+    if not data:
+        return b""
+    parts = [data] if cut is None else [data[at : at + cut] for at in range(0, len(data), cut)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value).encode()
+
+
+async def _serve(port: int, script: Script) -> None:
+    async with Provider(default=script, port=port).serving() as provider:
+        print(json.dumps({"port": provider.port, "base_url": provider.base_url()}), flush=True)  # noqa: T201
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+def main() -> None:
+    """Serve until standard input is closed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--tokens", type=int, default=200)
+    parser.add_argument("--tokens-per-s", type=float)
+    parser.add_argument("--ttft-s", type=float, default=0.0)
+    options = parser.parse_args()
+    script = Script("tok " * options.tokens, ttft_s=options.ttft_s, tokens_per_s=options.tokens_per_s)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(options.port, script))
+
+
+if __name__ == "__main__":
+    main()
