@@ -1,0 +1,128 @@
+"""Reads the words of a question: what they are after typing errors, and which topics their phrases speak of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from tilores_x.llm.planner.lexicon import BUREAUS, COURTESY, FIELDS, SKIPPED, SMALL, TOPICS
+
+FIELD, BUREAU = "field:", "bureau:"
+_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")  # noqa: RUF001
+_SUFFIX = re.compile(r"(?<=...)(?:ations?|ings?|ed|es|s)$")
+_LONGEST_PHRASE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """``low`` is lower-case and without a possessive; ``proper`` says that its capital letter marks a name."""
+
+    text: str
+    low: str
+    start: int
+    end: int
+    proper: bool = False
+    possessive: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """A phrase that speaks of ``topic``, at ``text[start:end]``."""
+
+    topic: str
+    start: int
+    end: int
+
+
+def read_words(text: str) -> list[Word]:
+    """The words of ``text``. Where most words begin with a capital letter, a capital says nothing."""
+    found = [(match[0].replace("’", "'"), *match.span()) for match in _WORD.finditer(text)]  # noqa: RUF001
+    plain = sum(word[0].islower() for word, *_ in found)
+    telling = plain > sum(word[0].isupper() for word, *_ in found) / 2
+    words = []
+    for at, (word, start, end) in enumerate(found):
+        low = word.lower()
+        bare = low.removesuffix("'s").removesuffix("'") if low not in SMALL else low
+        first = at == 0 or text[:start].rstrip()[-1:] in {".", "?", "!", ":"}
+        proper = telling and word[0].isupper() and not word.isupper() and not first
+        words.append(Word(word, bare, start, end, proper, bare != low or text[end : end + 1] in {"'", "’"}))  # noqa: RUF001
+    return words
+
+
+@lru_cache(maxsize=10_000)
+def stem(word: str) -> str:
+    """A word without its ending, roughly: enough for "enrolled", "enrolling" and "enrol" to be one."""
+    word = _SUFFIX.sub("", word).rstrip("e") or word
+    return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeio" else word
+
+
+class Vocabulary:
+    """All phrases that are known of an instance whose ``concepts`` may be asked for by their names."""
+
+    def __init__(self, concepts: Iterable[str]) -> None:
+        self._phrases: dict[tuple[str, ...], str] = {}
+        self._add("", COURTESY)
+        for bureau, phrases in BUREAUS.items():
+            self._add(BUREAU + bureau, phrases)
+        for topic, phrases in TOPICS.items():
+            self._add(topic, phrases)
+        for concept, phrases in FIELDS.items():
+            self._add(FIELD + concept, phrases)
+        for concept in concepts:
+            self._add(FIELD + concept, concept.replace("_", " "))
+        self._stems = sorted({part for phrase in self._phrases for part in phrase if part not in SMALL})
+        self._known = frozenset(self._stems)
+
+    def _add(self, topic: str, phrases: str) -> None:
+        for phrase in phrases.split("|"):
+            parts = tuple(part if part in SMALL else stem(part) for part in phrase.split() if part not in SKIPPED)
+            if parts:
+                self._phrases.setdefault(parts, topic)
+
+    def meant(self, word: Word) -> str | None:
+        """The stem or small word that ``word`` is, typing errors forgiven; None where it is no known word."""
+        if word.low in SMALL:
+            return word.low
+        if (exact := stem(word.low)) in self._known:
+            return exact
+        return None if word.proper else self._misspelt(word.low)
+
+    @lru_cache(maxsize=4096)  # noqa: B019  one vocabulary per instance lives as long as the process
+    def _misspelt(self, low: str) -> str | None:
+        if not low.isalpha() or len(low) < 3:
+            return None
+        bare = stem(low)
+        found = process.extractOne(bare, self._stems, scorer=OSA.distance, score_cutoff=2)
+        if found and found[0][0] == low[0] and found[1] <= (2 if len(bare) > 6 else 1 if len(bare) > 3 else 0):
+            return str(found[0])
+        return next((small for small in SMALL if _swapped(low, small)), None)
+
+    def is_exact(self, word: Word) -> bool:
+        return word.low in SMALL or stem(word.low) in self._known
+
+    def topics(self, words: Sequence[Word]) -> list[Spoken]:
+        """What the phrases of ``words`` speak of, in their order; of overlapping phrases the longest counts."""
+        content = [(word, meant) for word in words if (meant := self.meant(word)) not in SKIPPED]
+        found: list[Spoken] = []
+        at = 0
+        while at < len(content):
+            for length in range(min(_LONGEST_PHRASE, len(content) - at), 0, -1):
+                parts = tuple(meant or "" for _, meant in content[at : at + length])
+                if (topic := self._phrases.get(parts)) is not None:
+                    if topic:
+                        found.append(Spoken(topic, content[at][0].start, content[at + length - 1][0].end))
+                    at += length
+                    break
+            else:
+                at += 1
+        return found
+
+
+def _swapped(word: str, other: str) -> bool:
+    """Whether two neighbouring letters changed places: "teh", "waht"."""
+    return len(word) == len(other) and OSA.distance(word, other) == 1 and sorted(word) == sorted(other)
