@@ -154,9 +154,8 @@ class Sandbox:
         return self.operations.get(query or "", name or None), variables
 
     async def _wait(self, roots: int) -> None:
-        delay_s = self.latency_s + self.alias_latency_s * roots
-        if delay_s:
-            await asyncio.sleep(min(delay_s, LONGEST_S + 0.001))
+        # Also with no latency to add, the event loop gets a turn: a caller in this process that polls would starve it.
+        await asyncio.sleep(min(self.latency_s + self.alias_latency_s * roots, LONGEST_S + 0.001))
 
     async def _answer(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
         if not SETTLING.isdisjoint(operation.roots):
