@@ -44,13 +44,14 @@ NEGATION = re.compile(
 
 
 class Figure(NamedTuple):
-    """A number in a reply; ``at`` is where it stands in `Reading.plain`, ``after`` the text that follows."""
+    """A number in a reply; ``at`` to ``end`` is where it stands in `Reading.plain`, ``after`` the text that follows."""
 
     value: Decimal
     sign: str
     dollars: bool
     percent: bool
     at: int
+    end: int
     after: str
 
 
@@ -81,6 +82,7 @@ class Reading:
                 dollars=bool(m["usd"]),
                 percent=bool(m["pct"]),
                 at=m.start("n"),
+                end=m.end("n"),
                 after=rest[m.end() : m.end() + 24],
             )
             for m in NUMBER.finditer(rest)

@@ -121,8 +121,8 @@ class Customer:
 
     @cached_property
     def dollars(self) -> set[Decimal]:
-        """Amounts in the records, and totals and averages of what was paid."""
-        held = {value for leaf in self.leaves for value in Reading(leaf).values}
+        """Amounts of money in the records, and totals and averages of what was paid."""
+        held = {value for record in self.records for text in _amounts(record) for value in Reading(text).values}
         paid = [Decimal(p["amount"]) for p in self.payments if p["amount"]]
         held |= {sum(paid, Decimal(0)), Decimal(0)}
         return held | set(_roundings(sum(paid, Decimal(0)) / len(paid))) if paid else held
@@ -140,7 +140,8 @@ class Customer:
         averages = [Decimal(sum(few)) / len(few) for few in (latest, late) if few]
         averages += [Decimal(sum(late))]
         derived = {r for average in averages for r in _roundings(average)} | {Decimal(day.year) for day in self.days}
-        return self.dollars | self.points | self.percents | set(self._counts()) | spans | months | derived
+        held = {value for leaf in self.leaves for value in Reading(leaf).values}
+        return held | self.dollars | self.points | self.percents | set(self._counts()) | spans | months | derived
 
     def _counts(self) -> Iterator[Decimal]:
         """How many there are of what: payments by status and year, records by source, reports, conflicts, copies."""
@@ -214,6 +215,12 @@ def _index(pairs: Iterator[tuple[str, Customer]]) -> dict[str, set[str]]:
 def _lines(path: Path) -> Iterator[dict]:
     with path.open("rb") as file:
         yield from map(json.loads, file)
+
+
+def _amounts(record: dict) -> Iterator[str]:
+    accounts = record.get("CREDIT_RESPONSE", {}).get("CREDIT_LIABILITY", [])
+    yield from (record[name] for name in ("PAYMENT_AMOUNT", "BALANCE") if name in record)
+    yield from (a[name] for a in accounts for name in ("CreditLimitAmount", "CreditBalance", "PastDueAmount"))
 
 
 def _leaves(value: object) -> Iterator[str]:

@@ -48,7 +48,8 @@ def late_in_year(scene: Scene, reply: Reading) -> Wrong:
 
 @ask
 def last_payment(scene: Scene, reply: Reading) -> Wrong:
-    """The day of the newest payment made; the amount too where the question asks for it."""
+    """The day of the newest payment made; the amount too where the question asks for it. Amounts told in one line with
+    the day include the right one."""
     payment = scene.who.last_payment
     if payment is None:
         yield from missing(reply, "pay|paid", "a payment")
@@ -57,6 +58,10 @@ def last_payment(scene: Scene, reply: Reading) -> Wrong:
         yield f"doesn't give the day of the last payment, {payment['paid']}"
     if "amount" in scene.question.casefold() and not reply.has(payment["amount"]):
         yield f"doesn't give the amount, {payment['amount']}"
+    told = [Reading(line) for line in reply.plain.split("\n")]
+    amounts = {f.value for line in told if line.has_day(payment["paid"]) for f in line.figures if f.dollars}
+    if amounts and Decimal(payment["amount"]) not in amounts:
+        yield f"gives another amount than {payment['amount']}"
 
 
 @ask

@@ -54,16 +54,16 @@ def newest(who: Customer, reply: Reading, bureau: str) -> Wrong:
 
 def with_bureau(reply: Reading, bureau: str, value: int, which: str, scored: list[str]) -> Wrong:
     """The score must stand by its own bureau: by the bureau named last before it, or by the one named nearest."""
-    places = [figure.at for figure in reply.figures if figure.value == value]
+    places = [(figure.at, figure.end) for figure in reply.figures if figure.value == value]
     if not places:
         yield f"doesn't give the {which} score of {bureau}, {value}"
         return
     named = [(m.start(), m.end(), m[0]) for m in re.finditer("|".join(BUREAUS).casefold(), reply.low)]
     if len(scored) == 1 and not named:
         return
-    for at in places:
+    for at, end in places:
         before = [name for start, _, name in named if start < at]
-        nearest = min(named, key=lambda n: at - n[1] if n[0] < at else n[0] - at, default=None)
+        nearest = min(named, key=lambda n: at - n[1] if n[0] < at else n[0] - end, default=None)
         if (before and before[-1] == bureau.casefold()) or (nearest and nearest[2] == bureau.casefold()):
             return
     yield f"doesn't connect {value} with {bureau}"
