@@ -65,11 +65,8 @@ def _open_file(instance: Instance, file: Path, people: int | None) -> Engine:
     source = f"{instance.definition()} {people}"
     made_of = store.meta("source")
     if made_of is None:
-        engine = Engine(instance.rules, store)
-        with store.transaction():
-            engine.take(instance.records() if people is None else _generated(instance, people))
-            store.set_meta("source", source)
-        return engine
+        records = instance.records() if people is None else _generated(instance, people)
+        return _load(instance, store, records, source)
     if made_of != source:
         store.close()
         raise InstanceError(
@@ -78,10 +75,15 @@ def _open_file(instance: Instance, file: Path, people: int | None) -> Engine:
     return Engine(instance.rules, store)
 
 
-def _load(instance: Instance, store: Store, records: Iterable[Record]) -> Engine:
+def _load(instance: Instance, store: Store, records: Iterable[Record], source: str | None = None) -> Engine:
     engine = Engine(instance.rules, store)
-    with store.transaction():
-        engine.take(records)
+    try:
+        with store.transaction():
+            engine.take(records)
+            store.set_meta("source", source)
+    except BaseException:
+        store.close()
+        raise
     return engine
 
 

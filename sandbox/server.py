@@ -23,7 +23,7 @@ from starlette.routing import Route
 from tilores_x.errors import ConfigError
 from tilores_x.sandbox.engine import Engine
 from tilores_x.sandbox.execution import Answer, Operation, Operations, Rejected, TooLargeHere, execute
-from tilores_x.sandbox.instance import Instance
+from tilores_x.sandbox.instance import Instance, load_instance
 from tilores_x.sandbox.prepare import open_engine
 from tilores_x.sandbox.resolvers import SETTLING, Call, attach
 from tilores_x.sandbox.schema import Check, record_check
@@ -187,6 +187,10 @@ class Sandbox:
         app.state.sandbox = self
         return app
 
+    def close(self) -> None:
+        """Let go of the database; a file is left tidy, though it would also do without."""
+        self.engine.store.close()
+
 
 def _refusal(message: str) -> dict[str, Any]:
     return {"errors": [{"message": message}], "data": None}
@@ -222,7 +226,7 @@ async def create_app(
 
 
 async def serve(
-    instance: Instance,
+    instance: Instance | str | Path,
     *,
     port: int = 0,
     ready: Callable[[dict[str, str]], None],
@@ -230,17 +234,19 @@ async def serve(
     client_secret: str = "sandbox",  # noqa: S107
     **options: Any,
 ) -> None:
-    """Serve an instance on 127.0.0.1 until the process is told to stop (SIGINT, SIGTERM).
+    """Serve an instance (by name or folder) on 127.0.0.1 until the process is told to stop (SIGINT, SIGTERM).
 
     ``port`` 0 takes a free one. Once requests are accepted, ``ready`` gets api_url, token_url, client_id and
     client_secret. ``options`` are those of `create_app`.
 
     Raises:
         ConfigError: the port is taken.
-        InstanceError: the records or the file can't be used.
+        InstanceError: the instance, its records or the file can't be used.
     """
     import uvicorn  # not needed inside a process
 
+    if not isinstance(instance, Instance):
+        instance = load_instance(instance)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -265,4 +271,7 @@ async def serve(
             ready(facts)
 
     config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-    await Server(config).serve(sockets=[listener])
+    try:
+        await Server(config).serve(sockets=[listener])
+    finally:
+        app.state.sandbox.close()

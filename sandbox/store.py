@@ -89,7 +89,10 @@ class Store:
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         try:
-            self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise InstanceError(_open_problem(path, error)) from None
+        try:
             if path:
                 self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -99,8 +102,10 @@ class Store:
             if not self._one("SELECT 1 FROM sqlite_master WHERE name = 'meta'"):
                 self._db.executescript(TABLES)
         except sqlite3.Error as error:
+            self._db.close()
             raise InstanceError(_open_problem(path, error)) from None
         if self.meta("format") != FORMAT:
+            self._db.close()
             raise InstanceError(f"{path}: written by another version of tilores-x; remove it, or name another file.")
 
     def close(self) -> None:
