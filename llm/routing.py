@@ -71,6 +71,7 @@ def choose(
     is retired, and nothing else. ``Priority.AUTO`` counts as ``balanced``; ``classify`` turns it into another one.
     """
     today = _day(health.at)
+    needs = needs._replace(input_tokens=max(0, needs.input_tokens), output_tokens=max(0, needs.output_tokens))
     models, warning = catalog.models, None
     if pinned is not None:
         try:
@@ -159,7 +160,9 @@ def _hindrance(
         after = catalog.serving(model, today)
         return PassedOver(name, f"retired; {after.name if after else 'nothing'} answers in its place", Why.RETIRED)
     if model.provider not in configured:
-        return PassedOver(name, f"{catalog.providers[model.provider].key_variable} is not set", Why.NO_KEY)
+        provider = catalog.providers.get(model.provider)
+        missing = f"{provider.key_variable} is not set" if provider and provider.key_variable else "it is not configured"
+        return PassedOver(name, missing, Why.NO_KEY)
     if (needs.tools and not model.tools) or (needs.json and not model.json_mode):
         return PassedOver(name, "can't call tools" if not model.tools else "has no JSON mode", Why.LACKS)
     if model.context_tokens is not None and needs.input_tokens + needs.output_tokens > model.context_tokens:
