@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from tilores_x.graph.figures import read_items
 from tilores_x.graph.grounding import EvidenceIndex
@@ -16,14 +16,17 @@ PER_ITEM = 3
 _SHORTEST_TEXT = 3
 
 
-def cite(text: str, index: EvidenceIndex) -> list[Citation]:
-    """The facts that ``text`` rests on, in the order in which it shows their values, each once."""
+def cite(text: str, index: EvidenceIndex, about: Collection[str] = ()) -> list[Citation]:
+    """The facts that ``text`` rests on, in the order in which it shows their values, each once.
+
+    ``about`` are the entities that this question looked up: a value that theirs prove is cited from no one else's.
+    """
     spoken = frozenset(re.findall(r"[a-z]+", text.casefold()))
     found: list[tuple[int, list[Fact]]] = [(item.start, index.proof(item) or []) for item in read_items(text)]
     found += _texts(text, index)
     citations: dict[tuple[str, str], Citation] = {}
     for _, facts in sorted(found, key=lambda entry: entry[0]):
-        for fact in _telling(facts, spoken):
+        for fact in _telling([fact for fact in facts if fact["entity_id"] in about] or facts, spoken):
             citations.setdefault((fact["record_id"], fact["field"]), _citation(fact))
     return list(citations.values())
 

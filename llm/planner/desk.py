@@ -91,7 +91,7 @@ class Desk:
         answers = [(dict(search), self._found(dict(search))) for search in subject.searches]
         told = [(search, content) for search, content in answers if content is not None]
         found = {entity["entity_id"]: entity for _, content in told for entity in content.get("entities") or ()}
-        total = sum(content.get("total", 0) for _, content in told)
+        total = max((content.get("total", 0) for _, content in told), default=0)
         exact = [entity for entity in found.values() if any(_named(entity, search) for search, _ in told)]
         return (exact or list(found.values()) if told else None), total
 

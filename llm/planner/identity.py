@@ -44,8 +44,7 @@ def brief(entity: Mapping[str, Any], fields: Mapping[str, str]) -> str:
 def who_it_is(case: Case) -> str:
     label = case.entity.get("label", {})
     lines = [f"{title(concept).capitalize()}: {', '.join(label[concept])}" for concept in _SHOWN if label.get(concept)]
-    if place := listed([", ".join(label[concept]) for concept in ("city", "state") if label.get(concept)]):
-        lines.append(f"Lives in: {place.replace(' and ', ', ')}")
+    lines += [f"{title(concept).capitalize()}: {', '.join(label[concept])}" for concept in ("city",) if label.get(concept)]
     count = case.entity.get("records")
     return bullets([*lines, f"Records: {count}"] if count else lines)
 
@@ -67,8 +66,8 @@ def why_one_person(case: Case) -> str:
     rules: Mapping[str, int] = told.get("rules") or {}
     if not rules:
         return f"No rule links the records: there is {told.get('records', 'one')} record."
-    lines = [f"same {_rule(rule)}: {count} pairs of records" for rule, count in rules.items()]
-    return f"Its {told.get('records')} records are linked by these rules:\n{bullets(lines)}"
+    said = bullets([f"same {_rule(rule)}" for rule in rules])
+    return f"The {told.get('records')} records are linked by these rules, most used first:\n{said}"
 
 
 def _rule(rule: str) -> str:

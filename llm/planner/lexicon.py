@@ -71,7 +71,7 @@ TOPICS = {
     "balance": "balance|owe|owing|outstanding|outstanding balance|outstanding amount|amount due|debt|still to pay|open amount|"
     "amount outstanding|left to pay|account balance|in the red|open balance|due amount|unpaid balance|remaining|remain to pay",
     "relate": "relate|relation|relationship|correlate|correlation|affect|effect|impact|influence|connection between|"
-    "link between|correspond|along with|depend|because of|due to|reflect|tied to|have to do with|help score|connected to|"
+    "link between|correspond|along with|depend|because of|due to|reflect|tied to|have to do with|connected to|"
     "show in|follow|cause|help",
     "same": "same person|one person|same customer|same individual|one customer|belong together|link|linked|linking|merge|merged|"
     "match|matched|matching|connect|connected|group together|grouped|tied together|put together|one entity|resolved|"
@@ -93,7 +93,7 @@ FIELDS = {
     "postal_code": "zip|zip code|postal code|postcode|zipcode",
     "agent": "agent|agent name|account manager|advisor|adviser|rep|representative|case manager|assigned to|looks after",
     "client_id": "client id|customer id|client number|customer number|account number",
-    "call_notes": "call notes|call|calls|phone call|called|calling",
+    "call_notes": "call notes|call log|call history|last call|phone calls",
     "ticket_subject": "ticket|tickets|support ticket|support case|complaint",
     "card_type": "card type|card brand|kind of card",
     "inquiry_name": "inquiry|inquiries|enquiry|hard pull",

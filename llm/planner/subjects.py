@@ -16,8 +16,7 @@ _UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w
 _ID = re.compile(r"(?<![\w$€£.,/:@-])#?(?P<id>(?=[A-Za-z_-]*\d)[A-Za-z0-9][\w-]*)(?![\w%@]|[.,/:]\d)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATE = re.compile(r"\d{1,4}-\d{1,2}(?:-\d{1,4})?|\d+(?:st|nd|rd|th)|\d+(?:-[a-z]+)+", re.IGNORECASE)
-_UNIT = re.compile(r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times|newest|latest|most|"
-                   r"last|payments?|reports?|scores?|bureaus?)\b", re.IGNORECASE)  # fmt: skip
+_UNIT = re.compile(r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b", re.IGNORECASE)
 _NOUN = re.compile(
     r"(?:\b(?:the|a|one|with|whose|clients?|customers?|clnt|clinet|cust\w*|member|person|record|entity|account|acct|profile|user|"
     r"ids?|i\.d\.?|identifier|number|num|nos?\.?|nr\.?|phone|tel|mobile|cell|e-?mail|mail|address|named?|called|is)\b\.?[\s#:=_-]*)+$",

@@ -55,11 +55,11 @@ def _section(text: str, title: str) -> dict[str, str]:
 
 
 def read_turns(messages: Sequence[BaseMessage]) -> list[Turn]:
-    """The questions in order. Notes that the pipeline puts in (they carry ``additional_kwargs``) are none."""
+    """The questions in order. Notes that the pipeline puts in are none."""
     results = {message.tool_call_id: _content(message) for message in messages if isinstance(message, ToolMessage)}
     turns: list[Turn] = []
     for message in messages:
-        if isinstance(message, HumanMessage) and not message.additional_kwargs:
+        if isinstance(message, HumanMessage) and not message.additional_kwargs.get("note"):
             turns.append(Turn(str(message.text)))
         elif isinstance(message, AIMessage) and turns:
             turns[-1].lookups.extend(
