@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilores_x.errors import QuestionError, TiloresXError
+from tilores_x.serving.running import run
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ def ask(
     """Answer one question about a customer."""
     if question is None or question == "-":
         question = _standard_input()
-    reply = asyncio.run(_ask(question, priority, deadline_s, fresh))
+    reply, source = run(_ask(question, priority, deadline_s, fresh))
     if as_json:
         import orjson
 
@@ -58,12 +59,12 @@ def ask(
 
         from tilores_x.serving.render import show
 
-        show(reply, Console(), trace=trace)
+        show(reply, Console(), source=source, trace=trace)
 
 
 def chat(priority: Priority = None, deadline_s: Deadline = None) -> None:
     """Hold a conversation: follow-ups remember whom you spoke of. An empty line, or Ctrl-D, ends it."""
-    asyncio.run(_chat(priority, deadline_s))
+    run(_chat(priority, deadline_s))
 
 
 def _standard_input() -> str:
@@ -72,11 +73,17 @@ def _standard_input() -> str:
     return sys.stdin.buffer.read().decode("utf-8", "replace")
 
 
-async def _ask(question: str, priority: str | None, deadline_s: float | None, fresh: bool) -> Reply:
+async def _ask(question: str, priority: str | None, deadline_s: float | None, fresh: bool) -> tuple[Reply, str | None]:
     from tilores_x.serving.embed import Asker
 
     async with Asker.open() as asker:
-        return await _with_progress(asker, question, priority, deadline_s, fresh=fresh)
+        return await _with_progress(asker, question, priority, deadline_s, fresh=fresh), _source(asker)
+
+
+def _source(asker: Asker) -> str | None:
+    """Whose data it is, where it is nobody's."""
+    resources = asker.resources
+    return f"embedded sandbox ({resources.settings.sandbox})" if resources.sandboxed else None
 
 
 async def _chat(priority: str | None, deadline_s: float | None) -> None:
@@ -96,7 +103,7 @@ async def _chat(priority: str | None, deadline_s: float | None) -> None:
             except TiloresXError as error:
                 console.print(str(error), style="red", markup=False)
                 continue
-            show(reply, console)
+            show(reply, console, source=_source(asker))
 
 
 async def _next_question(console: Console) -> str:

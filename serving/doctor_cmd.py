@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
+
+from tilores_x.serving.running import run
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON list")] = False) -> None:
     """Say what is configured, reachable and wrong, and what to do. The exit code is 1 when something is wrong."""
-    wrong = asyncio.run(_report(as_json))
+    wrong = run(_report(as_json))
     if wrong:
         raise typer.Exit(1)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from tilores_x.serving.running import run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -38,9 +39,9 @@ def models(
 
     settings = load_settings()
     catalog = ModelCatalog.load(settings.models)
-    health = asyncio.run(_health(settings))
+    health = run(_health(settings))
     rows = model_rows(catalog, catalog.configured(os.environ), health, _day(health))
-    listed = asyncio.run(compare_listings(catalog, os.environ, _day(health))) if check else []
+    listed = run(compare_listings(catalog, os.environ, _day(health))) if check else []
     if as_json:
         _print_json({"models": rows} | ({"check": [found._asdict() for found in listed]} if check else {}))
     else:
@@ -76,7 +77,7 @@ def route(
         catalog,
         priority=classify(question) if wanted is Priority.AUTO else wanted,
         configured=catalog.configured(os.environ),
-        health=asyncio.run(_health(settings)),
+        health=run(_health(settings)),
         needs=Needs(input_tokens, output_tokens),
         limits=Limits(max_usd=cap, deadline_s=settings.question_s),
         pinned=model or settings.model,

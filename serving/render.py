@@ -12,11 +12,11 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tilores_x.graph.state import Reply
 
-MOST_CITATIONS = 12
+MOST_ROWS = 15
 
 
-def show(reply: Reply, console: Console, *, trace: bool = False) -> None:
-    """Print ``reply``; with ``trace`` the waterfall of where the time went, too."""
+def show(reply: Reply, console: Console, *, source: str | None = None, trace: bool = False) -> None:
+    """Print ``reply``; with ``trace`` the waterfall of where the time went, too. ``source`` says whose data it is."""
     plain = not console.is_terminal
     console.print(reply["reply"] if plain else Markdown(reply["reply"]), soft_wrap=True, markup=False, highlight=False)
     if reply["missing"]:
@@ -25,7 +25,7 @@ def show(reply: Reply, console: Console, *, trace: bool = False) -> None:
         console.print()
         console.print(provenance(reply))
     console.print()
-    console.print(footer(reply), style="dim", soft_wrap=True, markup=False, highlight=False)
+    console.print(footer(reply, source), style="dim", soft_wrap=True, markup=False, highlight=False)
     if trace:
         from tilores_x.telemetry.waterfall import waterfall
 
@@ -34,20 +34,23 @@ def show(reply: Reply, console: Console, *, trace: bool = False) -> None:
 
 
 def provenance(reply: Reply) -> RenderableType:
-    """The records behind the answer: which value stands in which field of which record."""
-    table = Table(box=None, pad_edge=False, header_style="bold", title_justify="left", title_style="bold")
-    for heading in ("Record", "Field", "Value"):
+    """The records behind the answer: which value stands in which field of which records."""
+    where: dict[tuple[str, str], list[str]] = {}
+    for citation in reply["citations"]:
+        where.setdefault((citation["field"], str(citation["value"])), []).append(citation["record_id"])
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("Proved by", "Value", "Records"):
         table.add_column(heading, overflow="fold")
-    for citation in reply["citations"][:MOST_CITATIONS]:
-        table.add_row(Text(citation["record_id"]), Text(citation["field"]), Text(str(citation["value"])))
-    left_out = len(reply["citations"]) - MOST_CITATIONS
+    for (field, value), records in list(where.items())[:MOST_ROWS]:
+        table.add_row(Text(field), Text(value), Text(", ".join(records)))
+    left_out = len(where) - MOST_ROWS
     return Group(table, Text(f"and {left_out} more (all with --json)", style="dim")) if left_out > 0 else table
 
 
-def footer(reply: Reply) -> str:
-    """Model, cost and time in one line."""
+def footer(reply: Reply, source: str | None = None) -> str:
+    """Model, data, cost and time in one line."""
     model = reply["model"] + (f" ({reply['model_note']})" if reply["model_note"] else "")
-    parts = [model, f"priority {reply['priority']}", f"${reply['cost_usd']:.4f}", f"{reply['seconds']:.2f} s"]
+    parts = [model, source, f"priority {reply['priority']}", f"${reply['cost_usd']:.4f}", f"{reply['seconds']:.2f} s"]
     if reply["cached"]:
         parts.append("cached")
-    return " · ".join(parts)
+    return " · ".join(part for part in parts if part)

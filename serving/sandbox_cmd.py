@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from tilores_x.serving.running import run
 
 
 def register(app: typer.Typer) -> None:
@@ -25,14 +26,15 @@ def sandbox(
     """Serve a Tilores on 127.0.0.1: GraphQL at /, tokens at /oauth2/token. Prints one line of JSON when it is ready."""
     import orjson
 
+    from tilores_x.sandbox.instance import load_instance
     from tilores_x.sandbox.server import serve
 
     def ready(where: dict[str, str]) -> None:
         typer.echo(orjson.dumps(where).decode())
 
-    asyncio.run(
+    run(
         serve(
-            instance,
+            load_instance(instance),
             port=port,
             people=people,
             latency_ms=latency_ms,
