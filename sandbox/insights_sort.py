@@ -27,10 +27,8 @@ def in_order(records: Sequence[dict[str, Any]], criteria: Sequence[Criterion]) -
         _insert_one_by_one(order, columns)
     else:
         for column, descending in reversed(columns):
-            order.sort(
-                key=[(key is None, key) if key is not None else (True,) for key in column].__getitem__,
-                reverse=descending,
-            )
+            keys: list[tuple[bool, Any]] = [(key is None, "" if key is None else key) for key in column]
+            order.sort(key=keys.__getitem__, reverse=descending)
     return [records[index] for index in order]
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from functools import cache
 from importlib import resources
 from typing import Any, Final, cast
@@ -30,13 +28,13 @@ from graphql import (
 )
 
 from tilores_x.errors import InstanceError
+from tilores_x.sandbox import times
 from tilores_x.sandbox.engine import id_problem
+from tilores_x.sandbox.values import InsightError
 
 OWN: Final = ("Record", "RecordInput", "SearchParams")
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or None."""
-
-_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 
 @cache
@@ -133,14 +131,11 @@ def check_path(schema: GraphQLSchema, path: str) -> str | None:
 
 def parse_time(value: Any) -> str:
     """A point in time as it came, once it is known to be one."""
-    if isinstance(value, str) and _RFC3339.fullmatch(value):
-        try:
-            datetime.fromisoformat(value.upper()[:19])
-        except ValueError:
-            pass
-        else:
-            return value
-    raise GraphQLError("a time must be written as in 2006-01-02T15:04:05Z (RFC 3339)")
+    try:
+        times.parse_time(value if isinstance(value, str) else "")
+    except InsightError:
+        raise GraphQLError("time should be RFC3339Nano or ISO 8601 formatted string") from None
+    return str(value)
 
 
 # --- checking records against the type Record ---

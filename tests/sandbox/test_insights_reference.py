@@ -9,12 +9,12 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.reference import same, wording
 
 from tilores_x.sandbox.insights import EdgeInsights, InsightError, RecordInsights
 from tilores_x.sandbox.insights_regex import compile_regex
@@ -37,11 +37,6 @@ def outcome(case: dict[str, Any]) -> dict[str, Any]:
         return {"want": answer(case)}
     except InsightError as error:
         return {"error": wording(str(error))}
-
-
-def wording(error: str) -> str:
-    """Releases of Go disagree on how much of a bad time they quote."""
-    return re.sub('cannot parse ".*" as', "cannot parse … as", error)
 
 
 def answer(case: dict[str, Any]) -> Any:
@@ -94,19 +89,6 @@ def number(value: float) -> Any:
     if math.isfinite(value):
         return value
     return {"float": "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"}
-
-
-def same(ours: Any, theirs: Any) -> bool:
-    """Equal, with numbers equal to twelve digits, and true not equal to 1."""
-    if isinstance(ours, bool) or isinstance(theirs, bool):
-        return ours is theirs
-    if isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
-        return math.isclose(ours, theirs, rel_tol=1e-12)
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return ours.keys() == theirs.keys() and all(same(ours[key], theirs[key]) for key in ours)
-    if isinstance(ours, list) and isinstance(theirs, list):
-        return len(ours) == len(theirs) and all(map(same, ours, theirs))
-    return bool(ours == theirs)
 
 
 def kinds() -> list[str]:
