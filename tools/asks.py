@@ -148,6 +148,8 @@ class Question:
         if function == "values":
             return f'value: limit(count: {MOST_ROWS}) {{ values(field: "{star}") }} {rows}'
         if function in _LISTS:
+            # flatten opens the list itself, so it is told where the list is, not its elements.
+            star = star.removesuffix(".*") if "flatten" in function else star
             return f'value: {_LISTS[function]}(field: "{star}") {rows}'
         entries = "{ value frequency percentage }"
         return f'value: frequencyDistribution(field: "{star}", top: {self.top}, direction: DESC) {entries} {rows}'

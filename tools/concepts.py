@@ -256,8 +256,8 @@ def _known(schema: InstanceSchema, hints: Hints, given: Iterable[str]) -> Iterat
 def _parameters(known: Mapping[str, str], hints: Hints, given: tuple[str, ...]) -> tuple[str, ...]:
     for name in given:
         if name not in known:
-            near = ", ".join(nearest(name, known)) or "none alike"
-            raise ConfigError(f"{hints.source} [search]: no search parameter is named {name}. Near: {near}.")
+            near = ", ".join(nearest(name, known) or known)
+            raise ConfigError(f"{hints.source} [search]: no search parameter is named {name}. There are: {near}.")
     return given
 
 

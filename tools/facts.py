@@ -132,11 +132,11 @@ class LabelQuery:
     def _asked(self, alias: str, path: Path) -> str:
         date = self._date(path)
         if date is None:
-            return f'{alias}: valuesDistinct(field: "{path.star}")'
+            return f'{alias}: valuesDistinct(field: "{path.star}", caseSensitive: true)'
         conditions = literal([self._access.present(path), {"field": date.star, "isNull": True, "invert": True}])
         newest = f'sort(criteria: [{{field: "{date.star}", direction: DESC}}])'
         return (
-            f'{alias}: valuesDistinct(field: "{path.star}") '
+            f'{alias}: valuesDistinct(field: "{path.star}", caseSensitive: true) '
             f"{alias}d: filter(conditions: {conditions}) {{ {newest} {{ first {{ {selection([path.names])} }} }} }}"
         )
 
@@ -152,8 +152,18 @@ class LabelQuery:
                 values = path.values(newest)
             shown = [str(self._access.shown(path, value)) for value in values if value not in (None, "")]
             if shown:
-                label[concept] = list(dict.fromkeys([*label.get(concept, []), *shown]))[:LABEL_VALUES]
+                label[concept] = _once([*label.get(concept, []), *shown])[:LABEL_VALUES]
         return label
+
+
+def _once(texts: Iterable[str]) -> list[str]:
+    """Each text once whatever its capitals, with those of a spelling that mixes them, as a name is written."""
+    found: dict[str, str] = {}
+    for text in texts:
+        known = found.setdefault(text.casefold(), text)
+        if "@" not in text and (known.isupper() or known.islower()) and not (text.isupper() or text.islower()):
+            found[text.casefold()] = text
+    return list(found.values())
 
 
 def literal(value: Any) -> str:

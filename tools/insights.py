@@ -133,7 +133,7 @@ class _Request:
             path = error.get("path")
             alias = next((step for step in path if step in aliases), None) if isinstance(path, list) else None
             if whole is None or alias is None:
-                raise ToolFailed(f"{refused} {_advice(self.arguments)}") from refused
+                raise ToolFailed(f"{str(refused).rstrip('.')}. {_advice(self.arguments)}") from refused
             question = aliases[alias]
             errors[alias] = (
                 f"Tilores can't work out {question.function} of {question.path.text}: {_why(question.function)}"

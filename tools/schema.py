@@ -93,12 +93,16 @@ class InstanceSchema:
     def resolve(self, text: str) -> Path | None:
         """The path that ``text`` names: as written, or in other capitals, or with its list levels left out."""
         path = Path.parse(text.strip())
-        if path is None:
+        if path is None or not self._picks_exist(path):
             return None
         if path.star in self.by_path or path.star in self.containers:
             return path
         known = self._by_loose_name.get(_loose(path.star))
         return None if known is None or path.picks else Path.parse(known)
+
+    def _picks_exist(self, path: Path) -> bool:
+        names = {tuple(part for part in known.split(".") if part != "*") for known in self.by_path}
+        return all(picked in names for picked in path.picked_names()) if path.picks else True
 
     def below(self, path: Path) -> tuple[Path, ...]:
         """The value fields at or below ``path``."""
