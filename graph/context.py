@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from tilores_x.errors import QuestionError
 from tilores_x.llm.catalog import Priority
 
 
@@ -18,3 +21,12 @@ class Context(BaseModel):
     model: str | None = Field(None, description="always this model, as provider:id")
     tenant: str | None = Field(None, description="whose data this is")
     fresh: bool = Field(False, description="pass over kept answers")
+
+    @field_validator("priority", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        """An unknown priority is the caller's error, whichever way it came in."""
+        known = [priority.value for priority in Priority]
+        if value not in known:
+            raise QuestionError(f"There is no priority {str(value)[:60]!r}. There are: {', '.join(known)}.")
+        return value

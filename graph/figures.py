@@ -25,7 +25,8 @@ PartialDate = tuple[int | None, int | None, int | None]
 class Item:
     """One item at ``text[start:end]``; it is the same as another of its kind when they share one of ``keys``.
 
-    ``digits`` is how many decimals a number shows, ``unit`` the word or sign behind it, lower-case.
+    ``digits`` is how many decimals a number shows, ``unit`` the word or sign behind it and ``before`` the word ahead of
+    it, lower-case.
     """
 
     kind: ItemKind
@@ -35,6 +36,7 @@ class Item:
     end: int
     digits: int = 0
     unit: str = ""
+    before: str = ""
 
 
 _MONTHS = {
@@ -87,6 +89,7 @@ _WORD = re.compile(
     rf"\b(?P<word>{'|'.join(_WORDS)})(?:-(?P<one>one|two|three|four|five|six|seven|eight|nine))?(?P<scale>\s+(?:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
     re.IGNORECASE,
 )
+_LAST_WORD = re.compile(r"([A-Za-z]+)[\s-]+\Z")
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*])", re.MULTILINE)
 
 
@@ -197,9 +200,15 @@ def _number(match: re.Match[str]) -> Item | None:
     unit = (match["unit"] or "").strip(" -").lower()
     end = match.end() if unit == "%" else match.end() - len(match["unit"] or "")
     start = match.start() + len(match[0]) - len(match[0].lstrip())
-    shown = -1 if scale else digits
     return Item(
-        "number", (number_key(value),), match.string[start:end], start, end, shown, unit or match["money"] or ""
+        "number",
+        (number_key(value),),
+        match.string[start:end],
+        start,
+        end,
+        digits=-1 if scale else digits,
+        unit=unit or match["money"] or "",
+        before=_word_before(match.string, start),
     )
 
 
@@ -208,7 +217,14 @@ def _number_word(match: re.Match[str]) -> Item:
     value = (_WORDS[match["word"].lower()] + _ONES.get((match["one"] or "").lower(), 0)) * scale
     unit = (match["unit"] or "").strip(" -").lower()
     end = match.end() - len(match["unit"] or "")
-    return Item("number", (number_key(value),), match.string[match.start() : end], match.start(), end, 0, unit)
+    begin = match.start()
+    text = match.string[begin:end]
+    return Item("number", (number_key(value),), text, begin, end, unit=unit, before=_word_before(match.string, begin))
+
+
+def _word_before(text: str, at: int) -> str:
+    match = _LAST_WORD.search(text, max(0, at - 40), at)
+    return match[1].lower() if match else ""
 
 
 def number_key(value: float) -> float:

@@ -1,8 +1,9 @@
 """Holds an answer against the evidence: no figure, date or identifier may stand in it that no record proves.
 
 What counts as evidence: the values of facts, the results of tools, the labels of entities, what was searched for, and
-how many records stand behind a result. A computed figure counts only when its operands do. Of the question itself only
-what it names counts (addresses, ids, dates, spans of time), never its other figures: a reply could else confirm them.
+how many records stand behind a result. A computed figure counts only when its operands do. A small number out of a text
+("FICO Score 8") counts only beside the same word. Of the question itself only what it names counts (addresses, ids,
+dates, spans of time), never its other figures: a reply could else confirm them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+
+import orjson
 
 from tilores_x.graph.figures import Item, ItemKind, number_key, read_items, read_value
 from tilores_x.graph.identifiers import find_identifiers
@@ -21,12 +24,17 @@ _NOT_SEARCHED = frozenset({"fields", "limit", "ask", "sort", "group_by", "operan
 _SPANS = ("day", "week", "month", "year", "hour", "minute", "digit")
 _DIGITS = re.compile(r"\d+")
 _SCALED_TOLERANCE = 0.02
+_SMALL = 100
+_LONGEST_ID = 64
 
 
 class EvidenceIndex:
     """Every item that stands in the evidence, with the facts that hold it."""
 
-    def __init__(self, evidence: Iterable[Evidence], *, question: str, today: date) -> None:
+    def __init__(
+        self, evidence: Iterable[Evidence], *, question: str, today: date, contents: Iterable[str] = ()
+    ) -> None:
+        """``contents`` are what tools other than ``calculate`` showed to the model, as JSON: counts and ids count."""
         self._facts: dict[tuple[ItemKind, Hashable], list[Fact]] = {}
         self._results: list[tuple[float, list[Fact]]] = []
         self._years: dict[int, list[Fact]] = {}
@@ -39,6 +47,8 @@ class EvidenceIndex:
         for one in evidence:
             if one["tool"] != CALCULATE:
                 self._add(one)
+        for content in contents:
+            self._add_content(orjson.loads(str(content)))  # a message's text is a kind of str that orjson refuses
         self._add_calculated([one for one in evidence if one["tool"] == CALCULATE])
 
     def holds(self, item: Item) -> bool:
@@ -61,6 +71,9 @@ class EvidenceIndex:
 
     def _number(self, item: Item) -> list[Fact] | None:
         value = float(item.keys[0])  # type: ignore[arg-type]
+        for word in (item.before, item.unit):
+            if word and (facts := self._facts.get(("number", (value, word)))) is not None:
+                return facts
         if item.unit == "%" and (facts := self._facts.get(("number", number_key(value / 100)))) is not None:
             return facts
         if item.digits == 0 and item.text.isdigit() and (facts := self._years.get(int(value))) is not None:
@@ -80,6 +93,7 @@ class EvidenceIndex:
         for fact in evidence["facts"]:
             self._add_value(fact["value"], [fact])
             self._add_field(fact["field"])
+            self._put("identifier", fact["record_id"].casefold(), [fact])
         for entity in evidence["entities"]:
             self._put("identifier", entity["entity_id"].casefold(), [])
             self._put("number", number_key(entity["records"]), [])
@@ -130,12 +144,31 @@ class EvidenceIndex:
             self._put("number", number_key(value), facts)
         else:
             text = str(value)
-            items = read_value(text)
-            for item in items:
-                self._put_item(item, facts)
-            if (folded := " ".join(text.split()).casefold()) and any(character.isalpha() for character in folded):
+            worded = any(character.isalpha() for character in text)
+            for item in read_value(text):
+                if worded and _small(item):
+                    for word in (item.before, item.unit):
+                        self._put("number", (item.keys[0], word), facts)
+                else:
+                    self._put_item(item, facts)
+            if worded and (folded := " ".join(text.split()).casefold()):
                 self._put("identifier", folded, facts)
                 self.texts.setdefault(folded, []).extend(facts)
+
+    def _add_content(self, content: object) -> None:
+        """Numbers that stand as numbers, and what reads as an identifier; other text is told by the facts."""
+        if isinstance(content, Mapping):
+            for key, part in content.items():
+                self._add_content(key)
+                self._add_content(part)
+        elif isinstance(content, list):
+            for part in content:
+                self._add_content(part)
+        elif isinstance(content, str):
+            if len(content) <= _LONGEST_ID and not any(character.isspace() for character in content):
+                self._put("identifier", content.casefold(), [])
+        elif isinstance(content, int | float) and not isinstance(content, bool):
+            self._put("number", number_key(content), [])
 
     def _put_item(self, item: Item, facts: list[Fact]) -> None:
         for key in item.keys:
@@ -187,6 +220,11 @@ def _searched(arguments: Mapping[str, object]) -> Iterator[object]:
             yield value
 
 
+def _small(item: Item) -> bool:
+    """Whether a number is one that many things have, so that it says little by itself."""
+    return item.kind == "number" and item.digits == 0 and float(item.keys[0]) < _SMALL  # type: ignore[arg-type]
+
+
 def _singular(unit: str) -> str:
     return unit.removesuffix("s")
 
@@ -202,66 +240,3 @@ def _rounds_to(result: float, shown: float, digits: int) -> bool:
 def unproven(text: str, index: EvidenceIndex) -> list[Item]:
     """The items of ``text`` that the evidence does not hold."""
     return [item for item in read_items(text) if not index.holds(item)]
-
-
-_SENTENCE = re.compile(r"(?<=[.!?])(?:[*_\"”)]{0,3})\s+(?=[^\s])")
-_ROW = re.compile(r"\s*(?:[-*+]\s|\d{1,3}[.)]\s|\|)")
-_MARKER = re.compile(r"\s*(?:[-*+>]|\d{1,3}[.)])?\s*")
-
-
-def proven_part(text: str, index: EvidenceIndex) -> tuple[str, list[str]]:
-    """``text`` with all that is unproven taken out, and what that was (see ``without``)."""
-    removed: list[str] = []
-    while items := unproven(text, index):
-        text, more = without(text, items)
-        removed += more
-    return text, removed
-
-
-def without(text: str, items: Sequence[Item]) -> tuple[str, list[str]]:
-    """``text`` without the sentences, list entries and table rows that hold ``items``.
-
-    Also what was taken out, each with "…" in place of the item itself, so that it can be named without being said.
-    """
-    lines: list[tuple[str, bool]] = []
-    removed: list[str] = []
-    at = 0
-    for line in text.splitlines(keepends=True):
-        hit = [item for item in items if at <= item.start < at + len(line)]
-        kept = line if not hit else _without_sentences(line, at, hit, removed)
-        lines.append((kept, bool(hit) and not kept.strip()))
-        at += len(line)
-    return _tidy(lines), removed
-
-
-def _without_sentences(line: str, at: int, items: Sequence[Item], removed: list[str]) -> str:
-    body = line.rstrip("\r\n")
-    ends = [] if body.lstrip().startswith("|") else [match.end() for match in _SENTENCE.finditer(body)]
-    kept = []
-    for start, end in zip([0, *ends], [*ends, len(body)], strict=True):
-        hit = [item for item in items if start <= item.start - at < end]
-        if not hit:
-            kept.append(body[start:end])
-            continue
-        said = body[start:end]
-        for item in sorted(hit, key=lambda item: -item.start):
-            said = said[: item.start - at - start] + "…" + said[max(0, item.end - at - start) :]
-        removed.append(said.strip(" \t|-*+"))
-    rest = "".join(kept).rstrip()
-    return "" if _MARKER.fullmatch(rest) else rest + line[len(body) :]
-
-
-def _tidy(lines: list[tuple[str, bool]]) -> str:
-    """Drops headings and introductions whose rows are all gone."""
-    kept: list[str] = []
-    for number, (line, gone) in enumerate(lines):
-        if gone:
-            continue
-        introduces = line.rstrip().endswith(":") or line.lstrip().startswith("#")
-        after = [(text, lost) for text, lost in lines[number + 1 :] if text.strip() or lost]
-        if introduces and after and after[0][1]:
-            left = next((text for text, lost in after if not lost), "")
-            if not _ROW.match(left):
-                continue
-        kept.append(line)
-    return re.sub(r"\n{3,}", "\n\n", "".join(kept)).strip()

@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from langchain_core.tools import BaseTool
 
+from tilores_x.errors import TiloresXError
 from tilores_x.graph.prompts import system_message
 from tilores_x.graph.window import characters
 from tilores_x.llm.calls import Caller
 from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.health import Health
 from tilores_x.llm.providers import ChatModels
+from tilores_x.llm.routing import choose
+from tilores_x.llm.sharing import SharedHealth, connect
+from tilores_x.llm.specs import Priority
+from tilores_x.llm.spend import Spending
 from tilores_x.settings import Settings, load_settings
 from tilores_x.telemetry.langsmith import set_up_tracing
 from tilores_x.telemetry.ledger import Ledger
@@ -39,13 +44,16 @@ class Resources:
     health: Health
     chat_models: ChatModels
     caller: Caller
+    spending: Spending
     ledger: Ledger
     sandboxed: bool
     _closing: AsyncExitStack
 
     @classmethod
-    async def open(cls, settings: Settings | None = None) -> Resources:
+    async def open(cls, settings: Settings | None = None, environ: Mapping[str, str] | None = None) -> Resources:
         """Connect to the instance and read what it can be asked; to the embedded sandbox where none is set.
+
+        ``environ`` holds the providers' keys and base URLs, in place of the process's environment.
 
         Raises:
             ConfigError: a setting is missing or wrong.
@@ -54,12 +62,16 @@ class Resources:
         settings = settings or load_settings()
         set_up_tracing(content=settings.trace_content)
         async with AsyncExitStack() as closing:
-            models = asyncio.create_task(asyncio.to_thread(_models, settings))
+            models = asyncio.create_task(
+                asyncio.to_thread(_models, settings, os.environ if environ is None else environ)
+            )
             closing.push_async_callback(_settled, models)
             client = await closing.enter_async_context(connected(settings))
             toolbox = await Toolbox.open(client, settings)
             catalog, health, chat_models, caller = await models
             closing.push_async_callback(chat_models.aclose)
+            spending = await _spending(settings, health, closing)
+            closing.push_async_callback(_settled, asyncio.create_task(_warmed(settings, catalog, health, chat_models)))
             return cls(
                 settings=settings,
                 client=client,
@@ -68,6 +80,7 @@ class Resources:
                 health=health,
                 chat_models=chat_models,
                 caller=caller,
+                spending=spending,
                 ledger=Ledger(),
                 sandboxed=settings.api_url is None,
                 _closing=closing.pop_all(),
@@ -129,14 +142,38 @@ async def _embedded(settings: Settings) -> Any:
     return await create_app(await asyncio.to_thread(load_instance, settings.sandbox))
 
 
-def _models(settings: Settings) -> tuple[ModelCatalog, Health, ChatModels, Caller]:
+def _models(settings: Settings, environ: Mapping[str, str]) -> tuple[ModelCatalog, Health, ChatModels, Caller]:
     """Reads files and builds clients, which blocks: for a thread."""
     catalog = ModelCatalog.load(settings.models)
     health = Health()
-    chat_models = ChatModels(catalog, os.environ, settings)
+    chat_models = ChatModels(catalog, environ, settings)
     return catalog, health, chat_models, Caller(catalog, chat_models, health, settings)
 
 
+async def _spending(settings: Settings, health: Health, closing: AsyncExitStack) -> Spending:
+    """The caps on cost; with a Redis, these and the models' health are shared with the other workers."""
+    redis = None
+    if settings.cache and settings.cache.startswith(("redis://", "rediss://")):
+        redis = connect(settings.cache)
+        closing.push_async_callback(redis.aclose)
+        await closing.enter_async_context(SharedHealth(health, redis))
+    return Spending(max_question_usd=settings.max_question_usd, max_day_usd=settings.max_day_usd, redis=redis)
+
+
+async def _warmed(settings: Settings, catalog: ModelCatalog, health: Health, chat_models: ChatModels) -> None:
+    """Makes the client that the first question will most likely want, while nobody waits: it takes a second."""
+    choice = choose(
+        catalog,
+        priority=Priority.SPEED,
+        configured=chat_models.configured,
+        health=health.snapshot(),
+        pinned=settings.model,
+    )
+    with suppress(TiloresXError):  # the question that needs it will say so
+        await chat_models.get(choice.best.model)
+
+
 async def _settled(task: asyncio.Task[Any]) -> None:
-    """Awaits what was started beside, whatever became of it."""
+    """Ends what was started beside, whatever became of it."""
+    task.cancel()
     await asyncio.gather(task, return_exceptions=True)

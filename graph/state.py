@@ -100,7 +100,8 @@ class InputState(TypedDict):
 class State(InputState, total=False):
     """``started_at`` and ``deadline_at`` are seconds since the epoch; ``rounds`` counts model calls of this question.
 
-    ``corrections`` holds what the draft of an answer got wrong, ``draft`` is that draft: think shows both to the model.
+    ``corrections`` holds what the draft of an answer got wrong, ``draft`` is that draft, and ``drafted_at`` how many
+    messages of this question came before it: think shows both to the model in that place.
     """
 
     started_at: float
@@ -111,6 +112,7 @@ class State(InputState, total=False):
     timings: Annotated[list[Timing], _appended]
     rounds: int
     draft: str
+    drafted_at: int
     corrections: list[str]
     reply: Reply
 

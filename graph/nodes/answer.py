@@ -14,7 +14,9 @@ from tilores_x.deadline import current_deadline
 from tilores_x.errors import ModelUnavailable
 from tilores_x.graph.calling import this_question
 from tilores_x.graph.context import Context
-from tilores_x.graph.grounding import EvidenceIndex, proven_part, unproven
+from tilores_x.graph.grounding import CALCULATE, EvidenceIndex, unproven
+from tilores_x.graph.mending import proven_part
+from tilores_x.graph.nodes.think import cost_usd
 from tilores_x.graph.people import guessed, which_one
 from tilores_x.graph.prompts import today
 from tilores_x.graph.provenance import cite
@@ -23,7 +25,6 @@ from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import Citation, Reply, State
 from tilores_x.graph.window import forgotten
 from tilores_x.graph.work import Work, at_work, clock_of
-from tilores_x.llm.calls import Attempt
 from tilores_x.llm.catalog import LOCAL
 from tilores_x.tools.records import EntityBrief, Evidence
 
@@ -45,7 +46,8 @@ class Answer:
             draft = state["messages"][-1]
             text = cleaned(draft.text).strip()
             evidence = [*_earlier(state["messages"], question.id), *state["evidence"]]
-            index = EvidenceIndex(evidence, question=question.text, today=today())
+            contents = _shown(state["messages"])
+            index = EvidenceIndex(evidence, question=question.text, today=today(), contents=contents)
             people = guessed(text, state["evidence"], question.text, _questions(state["messages"], question.id))
             problems = _problems(text, index, people)
             if problems and not state["corrections"] and current_deadline().left_s() > RETRY_LEAST_S:
@@ -53,6 +55,7 @@ class Answer:
                 return {
                     "messages": [RemoveMessage(id=draft.id or "")],
                     "draft": text,
+                    "drafted_at": len(this_question(state["messages"])) - 1,
                     "corrections": problems,
                     "timings": work.done("sent back"),
                 }
@@ -64,7 +67,7 @@ class Answer:
             missing += [f"no record proves: {statement}" for statement in removed]
             if not text:
                 raise ModelUnavailable("The model gave no answer. Ask again, or choose another model.")
-            return self._finished(state, work, text, cite(text, index), missing)
+            return self._finished(state, work, text, cite(text, index, _about(state["evidence"])), missing)
 
     def _finished(
         self, state: State, work: Work, text: str, citations: list[Citation], missing: list[str]
@@ -83,7 +86,7 @@ class Answer:
             model_note=PLANNER_NOTE if model.startswith(f"{LOCAL}:") else None,
             reason=state["choice"]["reason"],
             priority=state["choice"]["priority"],
-            cost_usd=sum(attempt["cost_usd"] or 0.0 for attempt in attempts),
+            cost_usd=cost_usd(attempts),
             cached=bool(attempts) and all(attempt["cached"] for attempt in attempts),
             seconds=round(time.time() - state["started_at"], 6),
             timings=timings,
@@ -138,6 +141,12 @@ def _entities(evidence: Iterable[Evidence], citations: Sequence[Citation]) -> li
     )[:MOST_ENTITIES]
 
 
+def _about(evidence: Iterable[Evidence]) -> set[str]:
+    """The entities that this question looked up."""
+    named = {entity["entity_id"] for one in evidence for entity in one["entities"]}
+    return named | {fact["entity_id"] for one in evidence for fact in one["facts"]}
+
+
 def _earlier(messages: Sequence[AnyMessage], question_id: str) -> list[Evidence]:
     """What earlier questions of the conversation have found: a follow-up may rest on it."""
     found = []
@@ -149,9 +158,14 @@ def _earlier(messages: Sequence[AnyMessage], question_id: str) -> list[Evidence]
     return found  # type: ignore[return-value]
 
 
+def _shown(messages: Sequence[AnyMessage]) -> list[str]:
+    """What tools have returned in this conversation; a computed result proves itself by its operands alone."""
+    return [
+        message.text
+        for message in messages
+        if isinstance(message, ToolMessage) and message.status != "error" and message.name != CALCULATE
+    ]
+
+
 def _questions(messages: Sequence[AnyMessage], question_id: str) -> list[str]:
     return [message.text for message in messages if isinstance(message, HumanMessage) and message.id != question_id]
-
-
-def cost_usd(attempts: Iterable[Attempt]) -> float:
-    return sum(attempt["cost_usd"] or 0.0 for attempt in attempts)

@@ -59,6 +59,7 @@ class Route:
                 "attempts": Overwrite([]),
                 "rounds": 0,
                 "draft": "",
+                "drafted_at": 0,
                 "corrections": [],
                 "timings": work.done(f"{choice.priority.value}: {choice.best.model.name}"),
             }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,16 +30,29 @@ class Think:
         turn = this_question(state["messages"])
         async with at_work("think", turn[0].id or "", *clock_of(state)) as work:
             last = state["rounds"] >= MOST_ROUNDS
-            called = await self.resources.caller.call(
-                as_choice(state["choice"], self.resources.catalog),
-                self._prompt(state, last=last),
-                [] if last else list(self.resources.tools.values()),
-                config=get_config(),
-            )
-            _note(work, called.attempts)
+            choice = as_choice(state["choice"], self.resources.catalog)
+            context = runtime.context or Context()
+            attempts: list[Attempt] = []
+            async with self.resources.spending.charge(
+                context.tenant or self.resources.settings.tenant,
+                expected_usd=choice.best.expected_usd,
+                spent_usd=cost_usd(state["attempts"]),
+                max_usd=context.max_usd,
+            ) as charge:
+                try:
+                    message, _ = await self.resources.caller.call(
+                        choice,
+                        self._prompt(state, last=last),
+                        [] if last else list(self.resources.tools.values()),
+                        config=get_config(),
+                        attempts=attempts,
+                    )
+                finally:
+                    charge.usd = cost_usd(attempts)
+            _note(work, attempts)
             return {
-                "messages": [called.message],
-                "attempts": called.attempts,
+                "messages": [message],
+                "attempts": [{**attempt, "outcome": str(attempt["outcome"])} for attempt in attempts],  # no enum
                 "rounds": state["rounds"] + 1,
                 "timings": work.done(),
             }
@@ -49,13 +63,18 @@ class Think:
             *recent(state["messages"]),
         ]
         if state["corrections"]:
-            messages += [
-                AIMessage(state["draft"]),
-                HumanMessage(correction(state["corrections"]), additional_kwargs={NOTE: True}),
-            ]
+            turn = len(this_question(state["messages"]))
+            place = len(messages) - turn + state["drafted_at"]
+            note = HumanMessage(correction(state["corrections"]), additional_kwargs={NOTE: True})
+            messages[place:place] = [AIMessage(state["draft"]), note]
         if last:
             messages.append(HumanMessage(LAST_ROUND, additional_kwargs={NOTE: True}))
         return messages
+
+
+def cost_usd(attempts: Iterable[Attempt]) -> float:
+    """What the attempts cost; one whose price is not known counts as free."""
+    return sum(attempt["cost_usd"] or 0.0 for attempt in attempts)
 
 
 def _note(work: Work, attempts: list[Attempt]) -> None:

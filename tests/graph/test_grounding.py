@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.graph.grounding import EvidenceIndex, proven_part, unproven
+from tilores_x.graph.grounding import EvidenceIndex, unproven
+from tilores_x.graph.mending import proven_part
 from tilores_x.graph.provenance import cite
 from tilores_x.tools.records import Evidence, Fact, Figure
 
@@ -131,6 +132,22 @@ def test_a_computed_figure_counts_only_when_its_operands_do() -> None:
     chained = [computed(77.25, 536.5, "1,234.50"), computed(536.5, "1234.50", 698)]
     assert left_over("It is 77.25.", "", *chained) == []
     assert left_over("It is 77.25.", "", chained[0]) == ["77.25"]
+
+
+def test_a_small_number_out_of_a_text_counts_beside_the_same_word_alone() -> None:
+    model = evidence(fact("MODEL", "FICO Score 8"), fact("NOTES", "Promised 49.99 within 14 days, and 250 later"))
+    assert left_over("A FICO Score 8 of 698; promised 49.99 and 250 in 14 days.", "", model) == []
+    assert left_over("8 missed and 14 late payments.", "", model) == ["8", "14"]
+
+
+def test_counts_and_ids_that_tools_showed_count() -> None:
+    content = (
+        '{"ok":true,"edges":[{"a":"bur-9-x1","b":"crm-9"}],'
+        '"facts":{"S":[{"value":"77 late","count":41}]},"dup":{"id-5":[]}}'
+    )
+    index = EvidenceIndex([FACTS], question="", today=TODAY, contents=[content])
+    assert unproven("bur-9-x1 and crm-9, 41 times, id-5", index) == []
+    assert [item.text for item in unproven("77 late, bur-9-x2", index)] == ["77", "bur-9-x2"]
 
 
 def test_figures_in_a_row_that_look_like_a_phone_number() -> None:

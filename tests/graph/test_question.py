@@ -30,7 +30,7 @@ def test_structured_content_is_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "\n\t", "\0", "\u3000", "\0 \0"])
 def test_an_empty_question_is_refused_with_a_remedy(text: str) -> None:
-    with pytest.raises(QuestionError, match="empty.*Ask"):
+    with pytest.raises(QuestionError, match=r"empty.*Ask"):
         read_question([HumanMessage(text)])
 
 
