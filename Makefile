@@ -16,7 +16,7 @@ ask: $(VENV)/.run
 	@$(BIN)/tilores-x ask "$(Q)"
 
 test: $(VENV)/.dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --nbmake tests notebooks
 
 check: $(VENV)/.dev lens
 	$(BIN)/ruff check .
