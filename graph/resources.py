@@ -20,7 +20,6 @@ from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.health import Health
 from tilores_x.llm.providers import ChatModels
 from tilores_x.llm.routing import choose
-from tilores_x.llm.sharing import SharedHealth, connect
 from tilores_x.llm.specs import Priority
 from tilores_x.llm.spend import Spending
 from tilores_x.settings import Settings, load_settings
@@ -154,6 +153,9 @@ async def _spending(settings: Settings, health: Health, closing: AsyncExitStack)
     """The caps on cost; with a Redis, these and the models' health are shared with the other workers."""
     redis = None
     if settings.cache and settings.cache.startswith(("redis://", "rediss://")):
+        # Imported here: a fifth of a second that a process without a Redis need not pay.
+        from tilores_x.llm.sharing import SharedHealth, connect
+
         redis = connect(settings.cache)
         closing.push_async_callback(redis.aclose)
         await closing.enter_async_context(SharedHealth(health, redis))

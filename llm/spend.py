@@ -13,14 +13,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
-from redis.asyncio import Redis
 
 from tilores_x.errors import BudgetExceeded
 from tilores_x.llm.specs import ModelSpec
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
 
 KEPT_S = 2 * 24 * 3600
 """A day's sum is of no use once the day is over everywhere that workers may stand."""
