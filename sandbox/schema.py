@@ -32,7 +32,11 @@ from tilores_x.sandbox import times
 from tilores_x.sandbox.engine import id_problem
 from tilores_x.sandbox.values import InsightError
 
-OWN: Final = ("Record", "RecordInput", "SearchParams")
+OWN: Final = {
+    "Record": ("object_type_definition", "type"),
+    "RecordInput": ("input_object_type_definition", "input"),
+    "SearchParams": ("input_object_type_definition", "input"),
+}
 Check = Callable[[Any], str | None]
 """Says what is wrong with a value, or None."""
 
@@ -62,9 +66,12 @@ def build_instance_schema(sdl: str, source: str) -> GraphQLSchema:
         if name in generic:
             raise InstanceError(f"{source}: the type {name} belongs to every instance; remove it.")
         kept.append(node)
-    names = {node.name.value for node in kept if isinstance(node, TypeDefinitionNode)}
-    if missing := [name for name in OWN if name not in names]:
+    kinds = {node.name.value: node.kind for node in kept if isinstance(node, TypeDefinitionNode)}
+    if missing := [name for name in OWN if name not in kinds]:
         raise InstanceError(f"{source}: {_listed(missing)} must be defined.")
+    for name, (kind, keyword) in OWN.items():
+        if kinds[name] != kind:
+            raise InstanceError(f"{source}: {name} must be defined as `{keyword} {name}`.")
     try:
         document = DocumentNode(definitions=(*_generic().definitions, *kept))
         schema = build_ast_schema(document)
@@ -81,16 +88,13 @@ def build_instance_schema(sdl: str, source: str) -> GraphQLSchema:
 
 
 def _check_own_types(schema: GraphQLSchema, source: str) -> None:
-    record = schema.type_map["Record"]
-    if not isinstance(record, GraphQLObjectType):
-        raise InstanceError(f"{source}: Record must be an object type (`type Record`).")
-    for name in OWN[1:]:
-        named = schema.type_map[name]
-        if not isinstance(named, GraphQLInputObjectType):
-            raise InstanceError(f"{source}: {name} must be an input type (`input {name}`).")
+    record, *inputs = (schema.type_map[name] for name in OWN)
+    assert isinstance(record, GraphQLObjectType)
+    for named in inputs:
+        assert isinstance(named, GraphQLInputObjectType)
         if unknown := [field for field in named.fields if field not in record.fields]:
-            raise InstanceError(f"{source}: {name} has the field {unknown[0]}, which Record has not.")
-    for name in OWN[:2]:
+            raise InstanceError(f"{source}: {named.name} has the field {unknown[0]}, which Record has not.")
+    for name in ("Record", "RecordInput"):
         identifier = cast("GraphQLObjectType | GraphQLInputObjectType", schema.type_map[name]).fields.get("id")
         if identifier is None or str(identifier.type) != "ID!":
             raise InstanceError(f"{source}: {name} must have the field `id: ID!`.")

@@ -115,13 +115,15 @@ class Store:
         """Take over everything from another database file.
 
         Raises:
-            sqlite3.Error: it can't be read, or it is none.
+            sqlite3.Error: it can't be read, is damaged, or was not written by `save`.
         """
         source = sqlite3.connect(f"{snapshot.resolve().as_uri()}?mode=ro", uri=True)
         try:
             source.backup(self._db)
         finally:
             source.close()
+        if self._one("PRAGMA quick_check(1)") != ("ok",) or self.meta("format") != FORMAT:
+            raise sqlite3.DatabaseError("damaged")
 
     def save(self, snapshot: Path) -> None:
         """Write everything to a new database file."""
