@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, cast
 
+import orjson
 from graphql import (
     DocumentNode,
     GraphQLEnumType,
@@ -205,7 +206,15 @@ def _type_check(wanted: Any, known: dict[str, Check]) -> Check:
     if isinstance(wanted, GraphQLEnumType):
         names = wanted.values
         return lambda value: None if isinstance(value, str) and value in names else f"must be one of {_listed(names)}"
-    return _SCALARS.get(wanted.name, lambda value: None)
+    return _SCALARS.get(wanted.name, _is_json)
+
+
+def _is_json(value: Any) -> str | None:
+    try:
+        orjson.dumps(value)
+    except (TypeError, ValueError) as error:
+        return f"can't be written as JSON: {error}"
+    return None
 
 
 def _is_time(value: Any) -> str | None:

@@ -121,10 +121,11 @@ class Sandbox:
         scopes = self.tokens.scopes(request.headers.get("authorization"))
         if scopes is None:
             return _json(401, {"message": "Unauthorized"})
-        if int(request.headers.get("content-length") or 0) > LARGEST_BODY:
+        body = await request.body()
+        if len(body) > LARGEST_BODY:
             return _json(413, {"message": "Request Too Long"})
         try:
-            asked = orjson.loads(await request.body())
+            asked = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             return _json(400, _refusal(f"json request body could not be decoded: {error}"))
         try:

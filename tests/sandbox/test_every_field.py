@@ -22,7 +22,7 @@ from graphql import (
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis_graphql import queries
+from hypothesis_graphql import mutations, queries
 from support.small_instance import SCHEMA, Client, open_client, write_instance
 
 from tilores_x.sandbox.instance import load_instance
@@ -128,23 +128,24 @@ async def small(tmp_path: Path) -> AsyncIterator[Client]:
     await client.http.aclose()
 
 
+SCALARS = {
+    "Any": st.builds(StringValueNode, value=st.sampled_from(["a", "7", ""])),
+    "Time": st.builds(StringValueNode, value=st.just("2026-01-02T03:04:05Z")),
+}
+OPERATIONS = st.one_of(
+    queries(print_schema(SMALL), custom_scalars=SCALARS), mutations(print_schema(SMALL), custom_scalars=SCALARS)
+)
+
+
 @settings(
-    max_examples=60,
+    max_examples=100,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-@given(
-    query=queries(
-        print_schema(SMALL),
-        custom_scalars={
-            "Any": st.builds(StringValueNode, value=st.sampled_from(["a", "7", ""])),
-            "Time": st.builds(StringValueNode, value=st.just("2026-01-02T03:04:05Z")),
-        },
-    )
-)
-async def test_any_valid_query_gets_an_answer_and_never_an_internal_error(small: Client, query: str) -> None:
-    reply = await small.post(query)
+@given(operation=OPERATIONS)
+async def test_any_valid_operation_gets_an_answer_and_never_an_internal_error(small: Client, operation: str) -> None:
+    reply = await small.post(operation)
     assert reply.status_code == 200, reply.text
     for error in reply.json().get("errors", ()):
-        assert error["message"] != "internal system error", query
-        assert error["path"], query
+        assert error["message"] != "internal system error", operation
+        assert error["path"], operation

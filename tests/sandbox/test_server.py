@@ -379,6 +379,19 @@ async def test_a_submission_is_acknowledged_then_assembled(client: Client) -> No
     assert len(entity["records"]) == 305
 
 
+async def test_a_request_over_six_mebibytes_is_refused(client: Client) -> None:
+    body = b'{"query": "{ __typename }", "variables": {"x": "' + b"x" * LARGEST_BODY + b'"}}'
+    reply = await client.http.post("/", content=body, headers={"Authorization": f"Bearer {client.token}"})
+    assert reply.status_code == 413
+
+
+async def test_a_number_that_json_cannot_hold_is_refused(client: Client) -> None:
+    reply = await client.post(
+        f'mutation {{ submit(input: {{records: [{{id: "x", extra: {10**30}}}]}}) {{ recordsAdded }} }}'
+    )
+    assert "can't be written as JSON" in reply.json()["errors"][0]["message"]
+
+
 @pytest.mark.parametrize(
     ("record", "told"),
     [
