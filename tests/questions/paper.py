@@ -135,6 +135,19 @@ LACKING: dict[str, Fits] = {
 }
 """Asks whose fact some customers lack; one question in eight is about one of them."""
 
+TELLING: dict[str, Fits] = {
+    **dict.fromkeys(("late_lately", "late_count", "consistency", "payment_status"), lambda c: bool(c.bad)),
+    "payments_and_credit": lambda c: bool(c.bad),
+    "status": lambda c: c.status != "Active",
+    "is_cancelled": lambda c: c.status == "Cancelled",
+    "product": lambda c: len(c.truth["products"]) > 1,
+    "duplicates": lambda c: bool(c.truth["duplicates"]),
+    **dict.fromkeys(
+        ("timeline", "improvement", "report_compare"), lambda c: any(len(c.scores(b)) > 2 for b in BUREAUS)
+    ),
+}
+"""Customers on whom an ask is harder to answer; more than half of the questions are about one of them."""
+
 
 def _ask(world: World, rng: Random, number: int, wording: Wording) -> Question:
     asks = [tuple(part.removesuffix("@2") for part in ask.split("+")) for ask in wording.asks]
@@ -168,7 +181,10 @@ def _choose(world: World, rng: Random, text: str, asks: Sequence[str], but: Cust
     lacking = [c for c in pool if any(not LACKING.get(ask, _always)(c) for ask in asks)]
     full = [c for c in pool if c not in lacking]
     assert full, f"nobody to ask about: {text}"
-    return rng.choice(lacking if lacking and rng.random() < 0.125 else full)
+    if lacking and rng.random() < 0.125:
+        return rng.choice(lacking)
+    telling = [c for c in full if all(TELLING.get(ask, _always)(c) for ask in asks)]
+    return rng.choice(telling if telling and rng.random() < 0.6 else full)
 
 
 def _always(_: Customer) -> bool:

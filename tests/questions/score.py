@@ -20,6 +20,15 @@ Ask = Callable[[str, str], Awaitable[Answer]]
 
 LONGEST_REPLY = 1500
 """Characters. Staff complained of answers far too long; lists of every score or payment fit."""
+LONGEST_FACT = 450
+"""Characters of an answer to an ask in `FACTS`, for each of them."""
+FACTS = frozenset(
+    {
+        *("status", "is_cancelled", "product", "enrolled", "payment_method", "balance", "unknown", "no_customer"),
+        *("bureau_score", "bureau_missing", "bureau_compare", "report_compare", "utilization", "duplicates"),
+        *("last_payment", "consistency", "payment_status", "next_due"),
+    }
+)
 
 
 @dataclass
@@ -64,7 +73,7 @@ def judge(scene: Scene, asks: Sequence[str], answer: Answer | BaseException) -> 
         return Verdict(["the reply is empty"])
     reply = Reading(text)
     verdict = Verdict([problem for ask in asks for problem in ASKS[ask](scene, reply)])
-    if len(text) > LONGEST_REPLY:
+    if len(text) > (LONGEST_FACT * len(asks) if FACTS.issuperset(asks) else LONGEST_REPLY):
         verdict.wrong.append(f"the reply has {len(text)} characters")
     if scene.customer and _provable(scene.customer, asks) and not answer.get("citations"):
         verdict.wrong.append("no record is cited")

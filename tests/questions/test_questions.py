@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from questions.run import answered
 from questions.score import Result, Tally, failures, table
@@ -11,13 +13,13 @@ HELD_OUT = 0.85
 
 
 @pytest.fixture(scope="module")
-async def results() -> list[Result]:
-    return await answered(1)
+def results() -> list[Result]:
+    return asyncio.run(answered(1))
 
 
 @pytest.fixture(scope="module")
-async def of_another_seed() -> list[Result]:
-    return await answered(2)
+def of_another_seed() -> list[Result]:
+    return asyncio.run(answered(2))
 
 
 def report(results: list[Result]) -> str:

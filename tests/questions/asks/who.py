@@ -9,16 +9,18 @@ from questions.reading import Reading
 
 @ask
 def identity(scene: Scene, reply: Reading) -> Wrong:
-    """The full name, and one more fact that tells who it is and wasn't in the question: client id, e-mail address,
-    phone, city, street, product or status."""
+    """The full name, and two more facts that tell who it is and weren't in the question: out of client id, e-mail
+    address, phone, city, street, product and status."""
     who = scene.who
     if not any(name in reply.low for name in who.names):
         yield f"doesn't name {who.full_name}"
     asked = scene.question.casefold()
-    facts = [who.client_id, *who.emails, *values(who, "CITY"), *values(who, "STREET"), who.product, who.status]
-    known = [fact for fact in facts if fact.casefold() not in asked and fact.casefold() in reply.low]
-    if not known and not (reply.phones - Reading(scene.question).phones) & who.phones:
-        yield "tells nothing of the customer but the name"
+    kinds = [[who.client_id], who.emails, values(who, "CITY"), values(who, "STREET"), [who.product], [who.status]]
+    new = [[fact for fact in facts if fact.casefold() not in asked] for facts in kinds]
+    told = sum(any(fact.casefold() in reply.low for fact in facts) for facts in new)
+    told += bool((reply.phones - Reading(scene.question).phones) & who.phones)
+    if told < 2:
+        yield "tells hardly more of the customer than the name"
 
 
 @ask

@@ -48,8 +48,13 @@ def newest(who: Customer, reply: Reading, bureau: str) -> Wrong:
     yield from with_bureau(reply, bureau, newest, "newest", who.scored)
     others = {who.newest(scored) for scored in who.scored}
     for older in {score["value"] for score in who.scores(bureau)} - others:
-        if reply.first(older) < reply.first(newest):
+        if reply.first(older) < reply.first(newest) and not _leads_to(reply, older, newest):
             yield f"gives the older score {older} of {bureau} before {newest}"
+
+
+def _leads_to(reply: Reading, older: int, newest: int) -> bool:
+    """Whether the older score is the beginning of a way to the newest one, as in "662 → 690" and "from 662 to 690"."""
+    return reply.says(rf"\b{older}\b[^\n]*?(?:->|\u2192|\bto\b)[^\n]*?\b{newest}\b")
 
 
 def with_bureau(reply: Reading, bureau: str, value: int, which: str, scored: list[str]) -> Wrong:
