@@ -45,7 +45,7 @@ class TestShipped:
             "openai:gpt-4o-mini",
             "deepseek:deepseek-chat",
         ]
-        assert plan <= set(shipped.models)
+        assert set(plan) <= set(shipped.models)
         providers = {model.provider for model in shipped if not model.expired(WRITTEN)}
         assert providers == {"groq", "openai", "deepseek", "fireworks", "cerebras", "local"}
 

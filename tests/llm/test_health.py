@@ -114,6 +114,11 @@ class TestCooldown:
             fail(health, 1)
         assert waits == [10, 20, 40, 80, 160, 300, 300, 300]
 
+    def test_over_the_model_is_ranked_as_if_nothing_had_been(self, health, clock):
+        fail(health, 3)
+        clock.now += rules.FAILURE_COOLDOWN_S
+        assert health.snapshot().models["alpha:m"].failure_share == 0.0
+
     def test_calls_that_were_under_way_together_count_as_one_trip(self, health, clock):
         for _ in range(20):
             health.finished("alpha:m", Outcome.LIMITED)
@@ -160,7 +165,7 @@ class TestRetryAfter:
     )
     def test_sets_the_pause_after_a_429(self, health, headers, wait_s):
         health.finished("alpha:m", Outcome.LIMITED, headers=headers)
-        assert health.snapshot().models["alpha:m"].held_until == pytest.approx(NOW + wait_s)
+        assert health.snapshot().models["alpha:m"].held_until - NOW == pytest.approx(wait_s)
 
     def test_of_a_failing_server_is_kept_too(self, health):
         health.finished("alpha:m", Outcome.FAILED, headers={"retry-after": "12"})
@@ -180,6 +185,14 @@ class TestRefusedKey:
         assert chosen(health) == {"beta:m"}
         health.finished("alpha:n", Outcome.OK, seconds=1.0)
         assert chosen(health) == {"alpha:m", "alpha:n", "beta:m"}
+
+    def test_is_not_taken_for_accepted_because_the_server_failed(self, health, clock):
+        health.finished("alpha:m", Outcome.DENIED)
+        clock.now += rules.DENIED_COOLDOWN_S
+        health.started("alpha:n")
+        health.finished("alpha:n", Outcome.FAILED)
+        health.started("alpha:n")
+        assert chosen(health) == {"beta:m"}, "one call at a time, until one is let in"
 
     def test_that_is_refused_again_stays_out(self, health, clock):
         health.finished("alpha:m", Outcome.DENIED)

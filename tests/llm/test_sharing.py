@@ -10,6 +10,7 @@ import pytest
 from support.models import NOW, Clock
 from support.redis_server import RedisServer
 
+from tilores_x.llm import sharing
 from tilores_x.llm.health import Event, Health, Outcome
 from tilores_x.llm.sharing import STREAM, SharedHealth, connect
 
@@ -124,6 +125,17 @@ async def test_the_stream_stays_small(workers):
             one.health.finished("alpha:m", Outcome.OK, seconds=1.0)
         await one.shared.sync()
     assert await one.redis.xlen(STREAM) < 6000
+
+
+async def test_a_failure_is_told_at_once(workers, monkeypatch):
+    monkeypatch.setattr(sharing, "EVERY_S", 3600)
+    one, two = workers
+    async with one.shared:
+        one.fail()
+        async with asyncio.timeout(10):
+            while not two.held():
+                await asyncio.sleep(0.02)
+                await two.shared.sync()
 
 
 async def test_running_workers_hear_of_a_failure_without_being_asked(server):
