@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
@@ -66,6 +66,7 @@ class Trial:
     patience_s: float
     floor: Floor = field(default_factory=Floor)
     config: RunnableConfig | None = None
+    on_first_token: Callable[[], None] | None = None
     attempt: Attempt | None = None
     failure: AttemptFailed | None = None
     _progress: Progress = field(init=False)
@@ -123,6 +124,8 @@ class Trial:
 
     def _patient(self, limit: asyncio.Timeout) -> None:
         """The first token is there: from now on only the deadline counts."""
+        if self.on_first_token is not None:
+            self.on_first_token()
         left_s = self.deadline.left_s()
         try:
             limit.reschedule(asyncio.get_running_loop().time() + left_s if left_s < float("inf") else None)
@@ -165,7 +168,7 @@ class Trial:
         self.attempt = Attempt(
             model=model.name,
             provider=model.provider,
-            outcome=outcome,
+            outcome=outcome.value,
             seconds=seconds,
             first_token_s=first_token_s,
             input_tokens=tokens.input,

@@ -9,6 +9,7 @@ planner, which runs in this process, answers when all others have given up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -30,6 +31,7 @@ from tilores_x.llm.attempt import Attempt, AttemptFailed, Trial
 from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.choice import Candidate, Choice
 from tilores_x.llm.faults import Fault
+from tilores_x.llm.gate import Gate
 from tilores_x.llm.health import Health, Outcome
 from tilores_x.llm.hedge import race
 from tilores_x.llm.progress import Floor
@@ -89,7 +91,8 @@ class _Call:
         if trial.attempt is not None:
             self.attempts.append(trial.attempt)
         if trial.failure is not None:
-            self.faults[trial.name] = trial.failure.fault
+            if trial.failure.fault.outcome is not Outcome.CANCELLED or trial.name not in self.faults:
+                self.faults[trial.name] = trial.failure.fault
             if not trial.failure.fault.again:
                 self.given_up.add(trial.name)
 
@@ -112,6 +115,7 @@ class Caller:
         self._settings = settings or Settings()
         self._passes = RetryBudget()
         self._budgets: dict[str, RetryBudget] = {}
+        self._gates: dict[str, Gate] = {}
         self._bound: dict[tuple[int, ...], tuple[BaseChatModel, tuple[BaseTool, ...], Runnable[Any, Any]]] = {}
 
     async def call(
@@ -172,7 +176,10 @@ class Caller:
             if call.deadline.left_s() <= 0:
                 raise _too_late(call)
             try:
-                return await self._answer(call, candidate, call.candidates[place + 1 :])
+                async with self._turn(call, candidate):
+                    if self._held_s(candidate) > 0:
+                        continue
+                    return await self._answer(call, candidate, call.candidates[place + 1 :])
             except AttemptFailed as failed:
                 if failed.spoken:
                     raise _broken_off(failed) from failed.__cause__
@@ -189,6 +196,12 @@ class Caller:
             return budget.spend()
         budget.earn()
         return True
+
+    def _turn(self, call: _Call, candidate: Candidate) -> AbstractAsyncContextManager[None]:
+        return self._gate(candidate).turn(call.deadline) if call.faults else nullcontext()
+
+    def _gate(self, candidate: Candidate) -> Gate:
+        return self._gates.setdefault(candidate.model.name, Gate())
 
     def _held_s(self, candidate: Candidate) -> float:
         """Seconds for which the model, or its provider, is to be left alone."""
@@ -230,6 +243,8 @@ class Caller:
         finally:
             for trial in sorted(trials, key=lambda trial: trial.answered):
                 call.note(trial)
+                if trial.failure is not None:
+                    self._gate(trial.candidate).failed()
 
     async def _trial(
         self, call: _Call, candidate: Candidate, messages: Sequence[BaseMessage], floor: Floor, *, hurried: bool
@@ -245,6 +260,7 @@ class Caller:
             left_s * PATIENCE_SHARE if hurried else left_s,
             floor,
             call.config,
+            self._gate(candidate).spoke,
         )
 
     async def _model(self, candidate: Candidate, tools: Sequence[BaseTool]) -> Runnable[Any, Any]:

@@ -7,7 +7,6 @@ request is cancelled at the wrong moment, until none is left.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +21,9 @@ from tilores_x.llm.line import CONNECT_S, Line
 from tilores_x.llm.progress import current_progress
 
 KEEP_ALIVE_S = 60.0
+MOST_CONNECTIONS = 1000
+"""To one provider at a time; calls beyond wait for a free one."""
+
 NO_KEY = "none"
 """Sent as the key to a server that asks for none: the SDKs insist on one."""
 
@@ -50,7 +52,7 @@ async def open_endpoint(kind: ClientKind, base_url: str, key: str | None, *, sto
     if stock:
         return Endpoint(kind, base_url, key, sdk)
     session = aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S),
+        connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
         trust_env=True,
     )
@@ -58,7 +60,8 @@ async def open_endpoint(kind: ClientKind, base_url: str, key: str | None, *, sto
 
 
 def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
-    hooks = {"response": [_note_headers]}
+    hooks = {"response": [_note]}
+    pool = {"max_connections": MOST_CONNECTIONS, "keepalive_expiry": KEEP_ALIVE_S}
     if kind is ClientKind.GROQ:
         # Groq's SDK adds /openai/v1 itself.
         return groq.AsyncGroq(
@@ -66,7 +69,7 @@ def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
             base_url=_without(base_url, "/openai/v1"),
             max_retries=0,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            http_client=groq.DefaultAioHttpClient(event_hooks=hooks),
+            http_client=groq.DefaultAioHttpClient(event_hooks=hooks, limits=httpx.Limits(**pool)),
         )
     if kind is ClientKind.FIREWORKS:
         import fireworks
@@ -77,14 +80,14 @@ def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
             base_url=_without(base_url, "/v1"),
             max_retries=0,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            http_client=fireworks.DefaultAioHttpClient(event_hooks=hooks),
+            http_client=fireworks.DefaultAioHttpClient(event_hooks=hooks, limits=httpx.Limits(**pool)),
         )
     sdk = openai.AsyncOpenAI(
         api_key=key,
         base_url=base_url,
         max_retries=0,
         timeout=httpx2.Timeout(None, connect=CONNECT_S),
-        http_client=openai.DefaultAioHttpClient(event_hooks=hooks),
+        http_client=openai.DefaultAioHttpClient(event_hooks=hooks, limits=httpx2.Limits(**pool)),
     )
     if kind is not ClientKind.OPENAI:
         # Read from OPENAI_ORG_ID and OPENAI_PROJECT_ID, and nobody else's business.
@@ -111,8 +114,8 @@ def _without(url: str, ending: str) -> str:
     return url.rstrip("/").removesuffix(ending)
 
 
-async def _note_headers(response: Any) -> None:
+async def _note(response: Any) -> None:
     progress = current_progress.get()
     if progress is not None:
-        headers: Mapping[str, str] = response.headers
-        progress.headers = headers
+        progress.headers = response.headers
+        progress.close = response.aclose

@@ -7,7 +7,7 @@ fallback, health and cost need. A context variable carries them past LangChain, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
@@ -50,6 +50,8 @@ class Progress:
     spoken: bool = False
     characters: int = 0
     headers: Mapping[str, str] | None = None
+    close: Callable[[], Awaitable[None]] | None = None
+    """Closes the response. The SDKs of Groq and Fireworks leave it open where their stream breaks off."""
 
     def sent(self) -> None:
         """The request is about to leave. Not called where a cache has the answer."""

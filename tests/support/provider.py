@@ -47,6 +47,7 @@ class Request:
 
 @dataclass
 class Counts:
+    connections: int = 0
     requests: int = 0
     streams: int = 0
     most_streams: int = 0
@@ -66,6 +67,7 @@ class Provider:
     counts: Counts = field(default_factory=Counts)
     _next: deque[Script] = field(default_factory=deque)
     _by_model: dict[str, Script] = field(default_factory=dict)
+    _by_path: dict[str, Script] = field(default_factory=dict)
     _loop: asyncio.AbstractEventLoop | None = None
     _thread: threading.Thread | None = None
     _stop: asyncio.Event | None = None
@@ -74,25 +76,31 @@ class Provider:
         """Answer the next requests so, one each; after them as before."""
         self._next.extend(scripts)
 
-    def always(self, script: Script, *, model: str | None = None) -> None:
-        """Answer every request so, or every one for ``model``."""
-        if model is None:
-            self.default = script
-        else:
+    def always(self, script: Script, *, model: str | None = None, to: str | None = None) -> None:
+        """Answer every request so, or every one for ``model``, or every one that came to ``base_url(to)``."""
+        if model is not None:
             self._by_model[model] = script
+        elif to is not None:
+            self._by_path[self._path(to)] = script
+        else:
+            self.default = script
 
     def forget(self) -> None:
         """Back to the state after the start."""
         self.default, self.brain = Script(), None
         self._next.clear()
         self._by_model.clear()
+        self._by_path.clear()
         self.received.clear()
         self.counts = Counts()
 
     def base_url(self, dialect: str = "openai") -> str:
         """What to set as ``<DIALECT>_BASE_URL``: the path tells the server which protocol is spoken."""
-        ending = {"groq": "/groq/openai/v1", "openai": "/v1"}.get(dialect, f"/{dialect}/v1")
-        return f"http://127.0.0.1:{self.port}{ending}"
+        return f"http://127.0.0.1:{self.port}{self._path(dialect)}"
+
+    @staticmethod
+    def _path(dialect: str) -> str:
+        return {"groq": "/groq/openai/v1", "openai": "/v1"}.get(dialect, f"/{dialect}/v1")
 
     def __enter__(self) -> Provider:
         ready = threading.Event()
@@ -143,7 +151,9 @@ class Provider:
     def script_for(self, request: Request) -> Script:
         if self._next:
             return self._next.popleft()
-        if (script := self._by_model.get(str(request.body.get("model")))) is not None:
+        script = self._by_model.get(str(request.body.get("model")))
+        script = script or self._by_path.get(request.path.removesuffix("/chat/completions"))
+        if script is not None:
             return script
         if self.brain is not None:
             return self.brain(request.body.get("messages", []), request.body.get("tools", []))
@@ -166,6 +176,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._connections.add(self)
+        self.provider.counts.connections += 1
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:

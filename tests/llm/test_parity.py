@@ -1,0 +1,138 @@
+"""Our reading of the stream against LangChain's own classes, on the same bytes from the same server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.tools import tool
+from support.clients import PROVIDERS, Clients, catalog
+from support.provider import Provider
+from support.wire import Fault, Script, html, refused, tool_use_failed
+
+from tilores_x.llm.faults import fault_of
+from tilores_x.llm.progress import Progress, current_progress
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SCORES = (("look", {"email": "a@example.com", "fields": ["SCORE", "BALANCE"]}), ("look", {"email": "b@example.com"}))
+ANSWERS = {
+    "text": Script("Jane Roe's score is 712 — up 9 points.\n\nAs of 2026-01-03."),
+    "one-word": Script("712"),
+    "nothing": Script(""),
+    "unicode": Script('Zoë said: “łódź” 🙂 \\ "quoted"\ttab \u2028 end'),
+    "reasoning": Script("It is 712.", reasoning="The user wants the score, so I look."),
+    "tool-calls": Script(tool_calls=SCORES),
+    "tool-call-after-thought": Script(tool_calls=SCORES[:1], reasoning="I had better look."),
+    "tool-call-without-arguments": Script(tool_calls=(("look", {}),)),
+    "tool-call-null": Script(tool_calls=(("look", "null"),)),
+    "length": Script("As I was about to", finish="length"),
+    "filtered": Script("I", finish="content_filter"),
+    "cached-tokens": Script("It is 712.", cached_tokens=3),
+    "no-usage": Script("It is 712.", usage=False),
+}
+CONVERSATION = [
+    SystemMessage("Answer from the records."),
+    HumanMessage("What is the score?"),
+    AIMessage("", tool_calls=[{"name": "look", "args": {"email": "ä@x.org"}, "id": "call_0", "type": "tool_call"}]),
+    ToolMessage('{"ok": true}', tool_call_id="call_0"),
+    HumanMessage([{"type": "text", "text": "And now?"}]),
+]
+
+
+@tool
+async def look(email: str, fields: list[str] | None = None) -> str:
+    """Look a customer up.
+
+    Args:
+        email: an e-mail address
+        fields: names of fields
+    """
+    return ""
+
+
+def _told(message: AIMessage) -> dict[str, Any]:
+    told = message.model_dump(exclude={"id"})
+    for call in told["tool_calls"] + told["invalid_tool_calls"]:
+        call.pop("index", None)
+    return told
+
+
+async def _models(made: Clients, provider: str) -> tuple[BaseChatModel, BaseChatModel]:
+    spec = catalog().models[f"{provider}:m"]
+    return await made.fast.get(spec), await made.stock.get(spec)
+
+
+@pytest.mark.parametrize("provider_name", PROVIDERS)
+@pytest.mark.parametrize("cut", [None, 7])
+@pytest.mark.parametrize("answer", ANSWERS)
+async def test_the_message_is_the_same(
+    provider: Provider, made: Clients, provider_name: str, answer: str, cut: int | None
+) -> None:
+    script = ANSWERS[answer]
+    provider.always(Script(**{**vars(script), "cut": cut}))
+    fast, stock = await _models(made, provider_name)
+    assert _told(await fast.ainvoke(CONVERSATION)) == _told(await stock.ainvoke(CONVERSATION))
+
+
+@pytest.mark.parametrize("provider_name", PROVIDERS)
+async def test_the_request_is_the_same(provider: Provider, made: Clients, provider_name: str) -> None:
+    for model in await _models(made, provider_name):
+        await model.bind_tools([look], tool_choice="auto").ainvoke(CONVERSATION, stop=["END"])
+    fast, stock = (request.body for request in provider.received)
+    assert _without_none(fast) == _without_none(stock)
+    ours, theirs = (
+        {name: value for name, value in request.headers.items() if not name.startswith("x-stainless")}
+        for request in provider.received
+    )
+    for name in ("authorization", "user-agent", "content-type", "accept"):
+        assert ours[name] == theirs[name]
+
+
+@pytest.mark.parametrize("provider_name", PROVIDERS)
+@pytest.mark.parametrize(
+    "script",
+    [
+        *(Script("one two three four", fault=fault, after=after) for fault in Fault for after in (0, 2)
+          if fault is not Fault.STALL),
+        *(refused(status) for status in (400, 401, 403, 404, 408, 409, 422, 429, 500, 503)),
+        tool_use_failed(),
+        Script(tool_calls=(("look", '{"email": "a@exam'),)),
+        Script(tool_calls=(("look", '["a@example.com"]'),)),
+        html(),
+        html(502),
+    ],
+    ids=lambda script: f"{script.fault or script.tool_calls or script.status}-{script.after}",
+)  # fmt: skip
+async def test_faults_are_of_the_same_kind(
+    provider: Provider, made: Clients, provider_name: str, script: Script
+) -> None:
+    provider.always(script)
+    faults = []
+    errors = []
+    for model in await _models(made, provider_name):
+        reported = current_progress.set(Progress())
+        with pytest.raises(Exception) as caught:
+            await model.ainvoke(CONVERSATION)
+        current_progress.reset(reported)
+        errors.append(type(caught.value))
+        faults.append(fault_of(caught.value))
+    assert faults[0].outcome == faults[1].outcome
+    if script.status >= 400:
+        assert errors[0] is errors[1]
+        assert faults[0].text == faults[1].text
+
+
+async def test_each_read_of_the_network_makes_one_chunk(provider: Provider, made: Clients) -> None:
+    provider.always(Script("word " * 200, tokens_per_write=200))
+    fast, stock = await _models(made, "openai")
+    assert len([chunk async for chunk in fast.astream("?") if chunk.text]) < 20
+    assert len([chunk async for chunk in stock.astream("?") if chunk.text]) >= 200
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_none(part) for name, part in value.items() if part is not None}
+    return [_without_none(part) for part in value] if isinstance(value, list) else value
