@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-Q      ?= who is client ID 4021
+Q      ?= How much has the credit score of client 4021 improved since they enrolled, and do they pay on time?
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export LANGGRAPH_CLI_NO_ANALYTICS := 1
 
@@ -37,14 +37,14 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up (once) …"
-	@test -e $(VENV)/.dev || $(BIN)/pip install -q --no-deps --require-hashes -r requirements.lock
-	@$(BIN)/pip install -q --no-deps -e .
+	@test -e $(VENV)/.dev || $(BIN)/pip install -q -q --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/pip install -q -q --no-deps -e .
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Setting up for development (once) …"
-	@$(BIN)/pip install -q --no-deps --require-hashes -r requirements-dev.lock
-	@$(BIN)/pip install -q --no-deps -e .
+	@$(BIN)/pip install -q -q --no-deps --require-hashes -r requirements-dev.lock
+	@$(BIN)/pip install -q -q --no-deps -e .
 	@touch $@ $(VENV)/.run
 
 # Hashes and no addresses: the locks serve any index. Needs `pip install uv`.
