@@ -16,6 +16,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tilores_x.llm import limits
+from tilores_x.llm.breaker import Breaker, Outage
 from tilores_x.llm.limits import Quota, Quotas
 from tilores_x.llm.quantiles import Quantiles, Recent
 
@@ -26,9 +27,6 @@ FAILURE_COOLDOWN_S = 10.0
 LIMIT_COOLDOWN_S = 5.0
 UNKNOWN_COOLDOWN_S = 300.0
 DENIED_COOLDOWN_S = 300.0
-LONGEST_COOLDOWN_S = limits.LONGEST_WAIT_S
-PROBE_S = 30.0
-"""A probe that is not back after this many seconds no longer keeps others away."""
 
 HEDGE_COUNT = 20
 SHORTEST_STREAM_S = 0.02
@@ -86,11 +84,6 @@ class ModelHealth:
     tokens: Quota | None = None
 
 
-class Outage(NamedTuple):
-    until: float
-    why: str
-
-
 @dataclass(frozen=True, slots=True)
 class HealthSnapshot:
     """The state of all models and providers at one moment ``at`` (epoch seconds); models never called are absent."""
@@ -100,44 +93,11 @@ class HealthSnapshot:
     providers: Mapping[str, Outage] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Breaker:
-    until: float = 0.0
-    why: str = ""
-    trips: int = 0
-    probe_until: float = 0.0
-
-    def trip(self, at: float, seconds: float, why: str, *, asked: bool = False) -> None:
-        """Open for ``seconds``, doubled with each trip in a row unless that was the provider's own wish.
-
-        Calls that were under way together fail together: what comes back while it is open is no further trip.
-        """
-        if at >= self.until:
-            doubled = 1.0 if asked else 2.0 ** min(self.trips, 16)
-            self.trips += 1
-        else:
-            doubled = 1.0
-        self.until = max(self.until, at + min(seconds * doubled, LONGEST_COOLDOWN_S))
-        self.why = why
-
-    def half_open(self, now: float) -> bool:
-        return self.trips > 0 and now >= self.until
-
-    def close(self) -> None:
-        self.until = self.probe_until = 0.0
-        self.trips, self.why = 0, ""
-
-    def outage(self) -> Outage:
-        if self.probe_until > self.until:
-            return Outage(self.probe_until, f"{self.why}; one call is trying it")
-        return Outage(self.until, self.why)
-
-
 class _Model:
     def __init__(self) -> None:
         self.ttft_s, self.tokens_per_s, self.seconds = Recent(), Recent(), Recent()
         self.outcomes: deque[tuple[float, Outcome]] = deque(maxlen=200)
-        self.breaker = _Breaker()
+        self.breaker = Breaker()
         self.requests: Quota | None = None
         self.tokens: Quota | None = None
         self._known: ModelHealth | None = None
@@ -179,7 +139,7 @@ class Health:
         self.clock = clock
         self.tell = tell
         self._models: dict[str, _Model] = {}
-        self._providers: dict[str, _Breaker] = {}
+        self._providers: dict[str, Breaker] = {}
 
     def started(self, model: str, tokens: int = 0) -> None:
         """A call of ``model`` (``provider:id``) begins, expected to take ``tokens`` in all."""
@@ -188,7 +148,7 @@ class Health:
         provider = self._providers.get(_provider(model))
         for breaker in (known.breaker if known else None, provider):
             if breaker is not None and breaker.half_open(now):
-                breaker.probe_until = now + PROBE_S
+                breaker.try_one(now)
         if known is None:
             return
         known.requests = _less(known.requests, 1)
@@ -241,7 +201,7 @@ class Health:
         provider = self._providers.get(_provider(event.model))
         match event.outcome:
             case Outcome.DENIED:
-                provider = self._providers.setdefault(_provider(event.model), _Breaker())
+                provider = self._providers.setdefault(_provider(event.model), Breaker())
                 provider.trip(at, DENIED_COOLDOWN_S, "the provider refuses the key")
             case Outcome.UNKNOWN_MODEL:
                 breaker.trip(at, UNKNOWN_COOLDOWN_S, "the provider does not know the model")
@@ -258,9 +218,9 @@ class Health:
             case Outcome.OK if breaker.half_open(at):
                 breaker.close()
                 known.outcomes.clear()
-        breaker.probe_until = 0.0
+        breaker.tried()
         if provider is not None:
-            provider.probe_until = 0.0
+            provider.tried()
             if provider.half_open(at) and event.outcome in (Outcome.OK, Outcome.LIMITED, Outcome.REFUSED):
                 provider.close()
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from support.models import NOW, Clock, catalog, model
 
 from tilores_x.llm import health as rules
+from tilores_x.llm.breaker import LONGEST_COOLDOWN_S, PROBE_S
 from tilores_x.llm.catalog import Priority
 from tilores_x.llm.choice import Choice, Needs
 from tilores_x.llm.health import Health, ModelHealth, Outcome
@@ -101,7 +102,7 @@ class TestCooldown:
         fail(health, 3)
         clock.now += rules.FAILURE_COOLDOWN_S
         health.started("alpha:m")
-        clock.now += rules.PROBE_S
+        clock.now += PROBE_S
         assert "alpha:m" in chosen(health)
 
     def test_doubles_with_each_trial_that_fails_up_to_a_bound(self, health, clock):
@@ -153,7 +154,7 @@ class TestRetryAfter:
             ({"retry-after": "Fri, 15 Jan 2027 08:00:42 GMT"}, 42),
             ({"retry-after": "Fri, 15 Jan 2027 07:00:00 GMT"}, 0),
             ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-            ({"retry-after": "3600"}, rules.LONGEST_COOLDOWN_S),
+            ({"retry-after": "3600"}, LONGEST_COOLDOWN_S),
             ({"retry-after": "2m"}, 120),
             ({"retry-after": "soon"}, rules.LIMIT_COOLDOWN_S),
             ({"retry-after": "-5"}, rules.LIMIT_COOLDOWN_S),
@@ -341,7 +342,7 @@ def test_no_header_can_do_harm(headers, outcome):
     clock = Clock()
     health = Health(clock=clock)
     health.finished("alpha:m", outcome, seconds=1.0, headers=headers)
-    clock.now += rules.LONGEST_COOLDOWN_S
+    clock.now += LONGEST_COOLDOWN_S
     known = health.snapshot().models.get("alpha:m", ModelHealth())
     assert known.held_until <= clock.now
     assert health.snapshot().providers == {}
