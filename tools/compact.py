@@ -22,21 +22,22 @@ def fitted(
 ) -> Content:
     """``content``, shortened in place step by step until it fits.
 
-    Each step drops something and says what, or returns None where there was nothing to drop. What is said is gathered
-    in ``left_out``, beside what stands there already. The last step must make it fit.
+    Each step drops something and says what, or returns None where there was nothing to drop; a later step of the same
+    function drops more, and says so in place of the earlier one. What is said is gathered in ``left_out``, beside what
+    stands there already. The last step must make it fit.
     """
-    said = [content.pop("left_out")] if content.get("left_out") else []
+    said: dict[object, str] = {None: content.pop("left_out")} if content.get("left_out") else {}
 
     def size() -> int:
-        return len(orjson.dumps(content)) + sum(map(len, said)) + 30
+        return len(orjson.dumps(content)) + sum(map(len, said.values())) + 30
 
     for step in shorten:
         if size() <= budget_bytes:
             break
         if what := step(content):
-            said.append(what)
+            said[getattr(step, "func", step)] = what
     if said:
-        content["left_out"] = "; ".join(dict.fromkeys(said)) + "."
+        content["left_out"] = "; ".join(said.values()) + "."
     return content
 
 

@@ -91,7 +91,7 @@ IDENTITY = ("client_id", "first_name", "middle_name", "last_name", "date_of_birt
             "state", "postal_code")  # fmt: skip
 #: What is told of a person when no fields are asked for.
 PROFILE = (*IDENTITY, "account_status", "product", "enroll_date", "cancel_date", "cancel_reason", "agent", "balance",
-           "payment_status", "payment_method", "next_due_date", "record_type", "created_at")  # fmt: skip
+           "payment_status", "payment_method", "next_due_date", "record_type")  # fmt: skip
 #: What gives a value its meaning, so that it is read together with it; the date, where there is one, comes last.
 COMPANIONS: Mapping[str, tuple[str, ...]] = {
     "account_status": ("status_date",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -164,9 +165,7 @@ class _Request:
         else:
             content["results"], answers = self._results(found, found["errors"])
             self._prove(shown, answers)
-        fitted(
-            content, [lambda c, most=most: _shorter(c, most) for most in (50, 20, 10, 5)] + [_drop_last, _drop_values]
-        )
+        fitted(content, [*(partial(_shorter, most=most) for most in (50, 20, 10, 5)), _drop_last, _drop_values])
         _only_shown(shown, content)
         shown["note"] = content.get("left_out")
         return content, shown

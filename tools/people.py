@@ -15,6 +15,8 @@ from tilores_x.tools.records import EntityBrief, Fact
 
 #: Fields shown of an entity when none are asked for and no concept is known.
 PROFILE_FIELDS = 40
+#: Values of one field shown when no fields are asked for.
+PROFILE_VALUES = 5
 
 
 class PeopleQuery:
@@ -24,6 +26,7 @@ class PeopleQuery:
         paths = access.fields(fields) if fields else _profile(access)
         self._label = LabelQuery(access)
         self._facts = FactsQuery(access, paths)
+        self._values = None if fields else PROFILE_VALUES
         self.paths = paths
 
     @property
@@ -33,6 +36,9 @@ class PeopleQuery:
     def shown(self, entity: Mapping[str, Any]) -> Content:
         insights = entity["recordInsights"]
         facts, partly = self._facts.read(insights)
+        if self._values:
+            partly = sorted({*partly, *(field for field, values in facts.items() if len(values) > self._values)})
+            facts = {field: values[: self._values] for field, values in facts.items()}
         content: Content = {
             "entity_id": entity["id"],
             "records": insights["count"],

@@ -213,7 +213,7 @@ class SchemaFile:
         """The schema and its age in seconds."""
         try:
             content = orjson.loads(self.path.read_bytes())
-            if content["format"] != FORMAT or content["api_url"] != self.api_url:
+            if content["format"] != FORMAT:
                 return None, 0.0
             age_s = max(0.0, time.time() - float(content["fetched_at"]))
             return InstanceSchema.from_introspection(content["schema"]), age_s
@@ -222,7 +222,7 @@ class SchemaFile:
 
     def write(self, schema: Mapping[str, Any]) -> None:
         """Replace the file as a whole, so that no reader ever sees half of it."""
-        content = {"format": FORMAT, "api_url": self.api_url, "fetched_at": time.time(), "schema": schema}
+        content = {"format": FORMAT, "fetched_at": time.time(), "schema": schema}
         folder = self.path.parent
         temporary: str | None = None
         try:

@@ -41,8 +41,8 @@ class Loopback:
                 reply = self.script.pop(0) if len(self.script) > 1 else self.script[0]
                 await reply(writer)
                 await writer.drain()
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass  # the client is gone, or the test has ended
         finally:
             writer.close()
 

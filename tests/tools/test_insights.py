@@ -24,7 +24,7 @@ REPORT_DATE = "CREDIT_RESPONSE.CreditReportFirstIssuedDate"
 SCORE = "CREDIT_RESPONSE.CREDIT_SCORE.*.Value"
 
 
-@pytest.fixture(params=["4021", "4003", "4050", "4120", "4200", "4290"])
+@pytest.fixture(params=["4021", "4003", "4120", "4200"])
 async def person(request: pytest.FixtureRequest, truth: dict[str, Person], credit: Desk) -> Person:
     client_id = request.param
     return {**truth[client_id], "entity_id": await credit.entity_of(client_id)}

@@ -169,7 +169,7 @@ async def test_a_refresh_that_fails_leaves_the_kept_schema(introspection: dict[s
         assert file.read()[0] == first
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 0}', b'{"format": 1, "api_url": "x"}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 0}', b'{"format": 1, "fetched_at": "x"}', b"\xff\xfe"])
 async def test_a_broken_file_is_as_none(introspection: dict[str, Any], tmp_path: Path, content: bytes) -> None:
     async with serving(introspection) as (server, client):
         file = SchemaFile(tmp_path, client.api_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -199,7 +200,10 @@ def test_what_is_dropped_is_said_once_and_in_order() -> None:
         del kept["rows"][most:]
         return f"all but {most} rows"
 
-    fitted(content, [lambda kept: cut(kept, 300), lambda kept: cut(kept, 100), lambda kept: cut(kept, 1)])
+    def mark(kept: dict[str, Any]) -> str:
+        return "a mark"
+
+    fitted(content, [partial(cut, most=300), mark, partial(cut, most=100), partial(cut, most=1)])
     assert len(content["rows"]) == 100
-    assert content["left_out"] == "first; all but 300 rows; all but 100 rows."
+    assert content["left_out"] == "first; all but 100 rows; a mark."
     assert len(orjson.dumps(content)) <= BUDGET_BYTES
