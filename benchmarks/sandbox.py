@@ -19,9 +19,10 @@ from itertools import islice
 
 import httpx
 
-from tilores_x.sandbox.engine import Engine, Record
+from tilores_x.sandbox.engine import Engine
 from tilores_x.sandbox.generator import iter_records
 from tilores_x.sandbox.instance import Instance, load_instance
+from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.server import Sandbox
 from tilores_x.sandbox.store import Store
 from tilores_x.sandbox.tokens import Tokens

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import product
 from typing import Any, NamedTuple
@@ -18,27 +17,10 @@ from uuid import UUID
 import orjson
 
 from tilores_x.sandbox.clusters import UNBOUND, Bounds, compatible, duplicates, partition
+from tilores_x.sandbox.finding import Found, find
+from tilores_x.sandbox.record import Record, Refused, id_problem
 from tilores_x.sandbox.rules import Rule, RuleSet, Traits
 from tilores_x.sandbox.store import EntityRow, RecordRow, Store, pack
-
-Record = dict[str, Any]
-
-
-class Refused(Exception):
-    """The request can't be done as asked; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """An entity that a search found.
-
-    ``hits`` are the rules that held, per record ID, in order of submission. ``hit_score`` is the share of the given
-    parameters that the best matching record satisfies rules with (0-1).
-    """
-
-    entity: EntityRow
-    hits: dict[str, list[str]]
-    hit_score: float
 
 
 class Edge(NamedTuple):
@@ -55,7 +37,7 @@ class Engine:
         self.linking: tuple[Rule, ...] = rules.linking
         self._at = tuple(at for at, rule in enumerate(rules.rule) if rule.link)
         self._ignored = frozenset({"id", *rules.duplicates.ignore})
-        self._bound = store.bound()
+        self._bound = store.bans.any()
         self._record_s = 0.001
 
     # --- taking records in ---
@@ -74,13 +56,13 @@ class Engine:
         """
         self._check(records)
         with self.store.transaction():
-            self.store.enqueue(self.store.next_number("batch"), map(orjson.dumps, records))
+            self.store.inbox.add(self.store.next_number("batch"), map(orjson.dumps, records))
         return len(records)
 
     @property
     def waiting(self) -> int:
         """Records submitted and not assembled yet."""
-        return self.store.waiting()
+        return self.store.inbox.count()
 
     @property
     def remaining_s(self) -> float:
@@ -92,10 +74,10 @@ class Engine:
         start = time.perf_counter()
         done = 0
         with self.store.transaction():
-            while waiting := self.store.next_waiting():
+            while waiting := self.store.inbox.first():
                 number, batch, body = waiting
                 self._assemble(orjson.loads(body), body, batch)
-                self.store.dequeue(number)
+                self.store.inbox.remove(number)
                 done += 1
                 if time.perf_counter() - start >= budget_s:
                     break
@@ -116,7 +98,7 @@ class Engine:
             touched = list(dict.fromkeys(row.entity for row in rows))
             entities = {entity.number: entity for entity in self.store.entities(touched)}
             found = [(entities[number], self.store.records_of([number])) for number in touched]
-        self._bound = self.store.bound()
+        self._bound = self.store.bans.any()
         return found
 
     @staticmethod
@@ -171,7 +153,7 @@ class Engine:
         old = orjson.loads(before.body)
         self.store.unpost(before.seq, [rule.traits(old) for rule in self.rules.rule])
         self.store.delete(before.seq)
-        self.store.uncut(record["id"])
+        self.store.bans.uncut(record["id"])
         self._insert(record, body, traits, before.entity)
         self._regroup({before.entity} | linked, batch)
 
@@ -197,11 +179,11 @@ class Engine:
 
     def _allowed(self, record_id: str, entities: Sequence[EntityRow]) -> list[EntityRow]:
         """Those of the linked entities that a new record may unite, the oldest record's first."""
-        under = set(self.store.bounds([record_id]).parts.get(record_id, ()))
+        under = set(self.store.bans.bounds([record_id]).parts.get(record_id, ()))
         chosen: list[EntityRow] = []
         members = {entity.number: self.store.records_of([entity.number]) for entity in entities}
         for entity in sorted(entities, key=lambda entity: members[entity.number][0].seq):
-            parts = self.store.bounds(row.id for row in members[entity.number]).parts.values()
+            parts = self.store.bans.bounds(row.id for row in members[entity.number]).parts.values()
             bans = frozenset().union(*parts)
             if compatible(under, bans):
                 chosen.append(entity)
@@ -215,10 +197,10 @@ class Engine:
         Where parts of several entities come together, the oldest entity survives (tie: the largest).
         """
         if self._bound:
-            numbers = numbers | self.store.banned_from(numbers)
+            numbers = numbers | self.store.bans.banned_from(numbers)
         before = {entity.number: entity for entity in self.store.entities(numbers)}
         rows = self.store.records_of(before)
-        bounds = self.store.bounds(row.id for row in rows)
+        bounds = self.store.bans.bounds(row.id for row in rows)
         groups = partition([row.member() for row in rows], self.linking, bounds)
         heirs: dict[int, list[EntityRow]] = {}
         for entity in before.values():
@@ -260,7 +242,7 @@ class Engine:
         with self.store.transaction():
             for number in sorted(numbers):
                 self._take_apart(number, edges, record_ids, ban=ban)
-        self._bound = self.store.bound()
+        self._bound = self.store.bans.any()
 
     def _take_apart(self, number: int, edges: Sequence[Edge], record_ids: Sequence[str], *, ban: bool) -> None:
         (entity,) = self.store.entities([number])
@@ -268,7 +250,7 @@ class Engine:
         ids = {row.id for row in rows}
         members = [row.member() for row in rows]
         twins: dict[str, list[str]] = {}
-        for original, copies in duplicates(members, self.store.bounds(ids)).items():
+        for original, copies in duplicates(members, self.store.bans.bounds(ids)).items():
             group = [members[at].id for at in (original, *copies)]
             twins.update(dict.fromkeys(group, group))
         pairs = [(record, other) for record in record_ids if record in ids for other in ids - {record}]
@@ -278,7 +260,7 @@ class Engine:
             if a in ids:
                 pairs += product(twins.get(a, [a]), twins.get(b, [b])) if b not in twins.get(a, ()) else [(a, b)]
         reference = entity.id if ban else None
-        self.store.cut(pairs, reference)
+        self.store.bans.cut(pairs, reference)
         self._bound = True
         self._regroup({number}, self.store.next_number("batch"))
         if ban:
@@ -286,7 +268,7 @@ class Engine:
             for row in filter(None, map(self.store.record, sorted(ids))):
                 parts.setdefault(row.entity, []).append(row.id)
             if len(parts) > 1:
-                self.store.ban(entity.id, list(parts.values()))
+                self.store.bans.ban(entity.id, list(parts.values()))
 
     def remove_ban(self, reference: str, entity_id: str, others: Sequence[str]) -> bool:
         """Lift the ban between an entity and others; those that the rules link are one again. False if none stood.
@@ -300,12 +282,12 @@ class Engine:
         if missing := [name for name, row in rows.items() if row is None]:
             raise Refused(f"entity not found: {missing[0]}")
         numbers = [row.number for row in rows.values() if row]
-        parts = [part for part, held in self.store.ban_parts(reference).items() if held & set(numbers)]
+        parts = [part for part, held in self.store.bans.parts(reference).items() if held & set(numbers)]
         if len(parts) < 2:
             return False
         with self.store.transaction():
-            self.store.join_parts(reference, parts)
-            self._bound = self.store.bound()
+            self.store.bans.join(reference, parts)
+            self._bound = self.store.bans.any()
             self._regroup(set(numbers), self.store.next_number("batch"))
         return True
 
@@ -313,63 +295,13 @@ class Engine:
 
     def bounds(self, record_ids: Iterable[str]) -> Bounds:
         """The cuts and bans that these records stand under."""
-        return self.store.bounds(record_ids) if self._bound else UNBOUND
+        return self.store.bans.bounds(record_ids) if self._bound else UNBOUND
 
     def search(self, parameters: Mapping[str, Any], rule_set: str | None = None) -> list[Found]:
-        """The entities with a record that a search rule finds; none where no parameter is given.
-
-        Raises:
-            Refused: there is no search set of that name.
-        """
-        given = {name: value for name, value in parameters.items() if _is_given(value)}
-        try:
-            rules = self.rules.searching(rule_set)
-        except KeyError:
-            raise Refused(f"search rules not found: {rule_set}") from None
-        hits: dict[tuple[int, int], tuple[str, list[Rule]]] = {}
-        for rule in rules:
-            if not rule.alone or rule.fields >= given.keys():
-                for row in self._hits(rule, given):
-                    hits.setdefault((row.entity, row.seq), (row.id, []))[1].append(rule)
-        by_entity: dict[int, dict[str, list[Rule]]] = {}
-        for (entity, _), (record_id, held) in sorted(hits.items()):
-            by_entity.setdefault(entity, {})[record_id] = held
-        found = []
-        for row in self.store.entities(by_entity):
-            held_by = by_entity[row.number]
-            score = max(len(frozenset().union(*(rule.fields for rule in held))) for held in held_by.values())
-            named = {record_id: [rule.id for rule in held] for record_id, held in held_by.items()}
-            found.append(Found(row, named, score / len(given)))
-        return found
-
-    def _hits(self, rule: Rule, given: Mapping[str, Any]) -> list[Any]:
-        seen = rule.traits(given)
-        if seen is None:
-            return []
-        if not rule.measures:
-            return list(self.store.hits(seen.keys))
-        texts = {text for key in seen.keys for text in self.store.texts_under(key)}
-        close = [text for text in texts if rule.close(orjson.loads(text), seen.texts)]
-        return list(self.store.hits(seen.keys, close)) if close else []
+        """The entities with a record that a search rule finds (see `find`)."""
+        return find(self.rules, self.store, parameters, rule_set)
 
     def entity_of(self, record_id: str) -> EntityRow | None:
         """The entity that holds a record."""
         row = self.store.record(record_id)
         return self.store.entities([row.entity])[0] if row else None
-
-
-def id_problem(record_id: Any) -> str | None:
-    """What is wrong with a record's ID."""
-    if not isinstance(record_id, str) or not record_id:
-        return "a record needs an ID that is a text"
-    if ":" in record_id:
-        return f"the record ID {record_id!r} holds a colon, which separates the parts of an edge"
-    return None
-
-
-def _is_given(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return any(map(_is_given, value.values()))
-    if isinstance(value, list):
-        return any(map(_is_given, value))
-    return value is not None and value != ""

@@ -34,8 +34,8 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 
-from tilores_x.sandbox.engine import Refused
 from tilores_x.sandbox.insights import InsightError
+from tilores_x.sandbox.record import Refused
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ import orjson
 from graphql import GraphQLSchema
 
 from tilores_x.errors import InstanceError
-from tilores_x.sandbox.engine import Record
+from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.rules import RuleSet, load_rules
 from tilores_x.sandbox.schema import build_instance_schema, check_path, record_check
 

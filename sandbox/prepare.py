@@ -19,8 +19,9 @@ from typing import Final
 import platformdirs
 
 from tilores_x.errors import InstanceError
-from tilores_x.sandbox.engine import Engine, Record
+from tilores_x.sandbox.engine import Engine
 from tilores_x.sandbox.instance import SHIPPED, Instance
+from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.store import Store
 
 SEED: Final = 7
@@ -105,7 +106,7 @@ def _fingerprint(instance: Instance) -> str:
 def _code() -> str:
     """A digest of the modules that decide what a loaded instance looks like."""
     here = Path(__file__).parent
-    names = ("matching.py", "rules.py", "clusters.py", "engine.py", "store.py")
+    names = ("matching.py", "rules.py", "clusters.py", "engine.py", "store.py", "bans.py", "sql.py")
     return sha256(b"".join((here / name).read_bytes() for name in names)).hexdigest()
 
 

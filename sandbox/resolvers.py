@@ -11,8 +11,10 @@ from typing import Any, Final
 
 from graphql import GraphQLObjectType, GraphQLSchema
 
-from tilores_x.sandbox.engine import Edge, Engine, Found, Record, Refused
+from tilores_x.sandbox.engine import Edge, Engine
 from tilores_x.sandbox.execution import TooLargeHere
+from tilores_x.sandbox.finding import Found
+from tilores_x.sandbox.record import Record, Refused
 from tilores_x.sandbox.schema import Check
 from tilores_x.sandbox.store import EntityRow, RecordRow
 from tilores_x.sandbox.views import EntityView

@@ -30,7 +30,7 @@ from graphql import (
 
 from tilores_x.errors import InstanceError
 from tilores_x.sandbox import times
-from tilores_x.sandbox.engine import id_problem
+from tilores_x.sandbox.record import id_problem
 from tilores_x.sandbox.values import InsightError
 
 OWN: Final = {

@@ -16,28 +16,11 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from tilores_x.errors import InstanceError
-from tilores_x.sandbox.clusters import Bounds, Member
+from tilores_x.sandbox.bans import Bans
+from tilores_x.sandbox.clusters import Member
+from tilores_x.sandbox.inbox import Inbox
 from tilores_x.sandbox.rules import Traits
-
-FORMAT: Final = 1
-"""Raised when the tables change; a file of another format is refused."""
-
-TABLES: Final = """
-BEGIN;
-CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE entities (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, born INTEGER NOT NULL,
-                       size INTEGER NOT NULL);
-CREATE TABLE records (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, entity INTEGER NOT NULL, digest BLOB NOT NULL,
-                      traits BLOB NOT NULL, body BLOB NOT NULL);
-CREATE INDEX records_of_entity ON records (entity);
-CREATE TABLE postings (key INTEGER, text TEXT, seq INTEGER, PRIMARY KEY (key, text, seq)) WITHOUT ROWID;
-CREATE TABLE cuts (a TEXT, b TEXT, reference TEXT, PRIMARY KEY (a, b)) WITHOUT ROWID;
-CREATE TABLE bans (reference TEXT, record TEXT, part INTEGER NOT NULL, PRIMARY KEY (reference, record)) WITHOUT ROWID;
-CREATE INDEX bans_of_record ON bans (record);
-CREATE TABLE inbox (number INTEGER PRIMARY KEY, batch INTEGER NOT NULL, body BLOB NOT NULL);
-INSERT INTO meta VALUES ('format', 1);
-COMMIT;
-"""
+from tilores_x.sandbox.sql import FORMAT, TABLES, as_json
 
 MOST_CANDIDATES: Final = 5000
 """Different texts under one key that a ``similar`` matcher is held against."""
@@ -84,7 +67,10 @@ def texts_key(texts: Sequence[Sequence[str]]) -> str:
 
 
 class Store:
-    """The database of one instance. Not thread-safe: one thread uses it at a time."""
+    """The database of one instance. Not thread-safe: one thread uses it at a time.
+
+    ``bans`` holds what must not be linked, ``inbox`` what is not assembled yet.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
@@ -107,6 +93,8 @@ class Store:
         if self.meta("format") != FORMAT:
             self._db.close()
             raise InstanceError(f"{path}: written by another version of tilores-x; remove it, or name another file.")
+        self.bans = Bans(self._db)
+        self.inbox = Inbox(self._db)
 
     def close(self) -> None:
         self._db.close()
@@ -173,7 +161,7 @@ class Store:
         rows = self._db.execute(
             "SELECT seq, id, entity, digest, traits, body FROM records"
             " WHERE entity IN (SELECT value FROM json_each(?))",
-            (_listed(entities),),
+            (as_json(entities),),
         )
         return sorted(map(RecordRow._make, rows))
 
@@ -205,7 +193,7 @@ class Store:
         rows = self._db.execute(
             "SELECT DISTINCT (SELECT r.entity FROM postings p JOIN records r ON r.seq = p.seq WHERE p.key = k.value"
             " LIMIT 1) FROM json_each(?) k",
-            (_listed(keys),),
+            (as_json(keys),),
         )
         return {number for (number,) in rows if number is not None}
 
@@ -214,7 +202,7 @@ class Store:
         rows = self._db.execute(
             "SELECT DISTINCT r.entity FROM postings p JOIN records r ON r.seq = p.seq"
             " WHERE p.key IN (SELECT value FROM json_each(?))",
-            (_listed(keys),),
+            (as_json(keys),),
         )
         return {number for (number,) in rows}
 
@@ -237,7 +225,7 @@ class Store:
         rows = self._db.execute(
             "SELECT DISTINCT r.seq, r.id, r.entity FROM postings p JOIN records r ON r.seq = p.seq"
             " WHERE p.key IN (SELECT value FROM json_each(?)) AND p.text IN (SELECT value FROM json_each(?))",
-            (_listed(keys), _listed(texts)),
+            (as_json(keys), as_json(texts)),
         )
         return [HitRow(*row) for row in rows]
 
@@ -250,7 +238,7 @@ class Store:
     def entities(self, numbers: Iterable[int]) -> list[EntityRow]:
         rows = self._db.execute(
             "SELECT number, id, born, size FROM entities WHERE number IN (SELECT value FROM json_each(?))",
-            (_listed(numbers),),
+            (as_json(numbers),),
         )
         return list(map(EntityRow._make, rows))
 
@@ -269,7 +257,7 @@ class Store:
         numbers = [entity.number for entity in others]
         self._db.execute(
             "UPDATE records SET entity = ? WHERE entity IN (SELECT value FROM json_each(?))",
-            (into.number, _listed(numbers)),
+            (into.number, as_json(numbers)),
         )
         self.drop_entities(numbers)
         size = into.size + sum(entity.size for entity in others)
@@ -279,95 +267,7 @@ class Store:
         )
 
     def drop_entities(self, numbers: Sequence[int]) -> None:
-        self._db.execute("DELETE FROM entities WHERE number IN (SELECT value FROM json_each(?))", (_listed(numbers),))
-
-    # --- cuts and bans ---
-
-    def bound(self) -> bool:
-        """Whether any cut or ban stands."""
-        return bool(self._one("SELECT EXISTS (SELECT 1 FROM cuts) OR EXISTS (SELECT 1 FROM bans)")[0])
-
-    def bounds(self, record_ids: Iterable[str]) -> Bounds:
-        """The cuts and bans that these records stand under."""
-        cuts: dict[str, set[str]] = {}
-        parts: dict[str, set[tuple[str, int]]] = {}
-        for record_id in record_ids:
-            if others := self._db.execute("SELECT b FROM cuts WHERE a = ?", (record_id,)).fetchall():
-                cuts[record_id] = {other for (other,) in others}
-            if bans := self._db.execute("SELECT reference, part FROM bans WHERE record = ?", (record_id,)).fetchall():
-                parts[record_id] = set(bans)
-        return Bounds(cuts, {record: frozenset(bans) for record, bans in parts.items()})
-
-    def banned_from(self, numbers: Iterable[int]) -> set[int]:
-        """The entities that hold a part of a ban of which these entities hold another."""
-        rows = self._db.execute(
-            "SELECT DISTINCT other.entity FROM records mine JOIN bans a ON a.record = mine.id"
-            " JOIN bans b ON b.reference = a.reference JOIN records other ON other.id = b.record"
-            " WHERE mine.entity IN (SELECT value FROM json_each(?))",
-            (_listed(numbers),),
-        )
-        return {number for (number,) in rows}
-
-    def cut(self, pairs: Iterable[tuple[str, str]], reference: str | None) -> None:
-        both_ways = [pair for a, b in pairs for pair in ((a, b, reference), (b, a, reference))]
-        self._db.executemany("INSERT OR REPLACE INTO cuts VALUES (?, ?, ?)", both_ways)
-
-    def uncut(self, record_id: str) -> None:
-        """Forget the cuts of a record: its edges are worked out anew."""
-        others = self._db.execute("SELECT b FROM cuts WHERE a = ?", (record_id,)).fetchall()
-        self._db.executemany("DELETE FROM cuts WHERE a = ? AND b = ?", [(other, record_id) for (other,) in others])
-        self._db.execute("DELETE FROM cuts WHERE a = ?", (record_id,))
-
-    def ban(self, reference: str, parts: Sequence[Iterable[str]]) -> None:
-        (free,) = self._one("SELECT coalesce(max(part), -1) + 1 FROM bans WHERE reference = ?", reference)
-        rows = [(reference, record, number) for number, part in enumerate(parts, free) for record in part]
-        self._db.executemany("INSERT OR REPLACE INTO bans VALUES (?, ?, ?)", rows)
-
-    def ban_parts(self, reference: str) -> dict[int, set[int]]:
-        """Per part of a ban, the numbers of the entities that now hold its records."""
-        rows = self._db.execute(
-            "SELECT b.part, r.entity FROM bans b JOIN records r ON r.id = b.record WHERE b.reference = ?", (reference,)
-        )
-        parts: dict[int, set[int]] = {}
-        for part, entity in rows:
-            parts.setdefault(part, set()).add(entity)
-        return parts
-
-    def join_parts(self, reference: str, parts: Sequence[int]) -> None:
-        """Lift a ban between some of its parts, and the cuts made with it."""
-        among = _listed(parts)
-        self._db.execute(
-            "DELETE FROM cuts WHERE reference = ?1"
-            " AND a IN (SELECT record FROM bans WHERE reference = ?1 AND part IN (SELECT value FROM json_each(?2)))"
-            " AND b IN (SELECT record FROM bans WHERE reference = ?1 AND part IN (SELECT value FROM json_each(?2)))",
-            (reference, among),
-        )
-        self._db.execute(
-            "UPDATE bans SET part = ?3 WHERE reference = ?1 AND part IN (SELECT value FROM json_each(?2))",
-            (reference, among, min(parts)),
-        )
-        if len(self.ban_parts(reference)) < 2:
-            self._db.execute("DELETE FROM bans WHERE reference = ?", (reference,))
-
-    # --- what was submitted and is not assembled yet ---
-
-    def enqueue(self, batch: int, bodies: Iterable[bytes]) -> None:
-        self._db.executemany("INSERT INTO inbox (batch, body) VALUES (?, ?)", ((batch, body) for body in bodies))
-
-    def waiting(self) -> int:
-        return int(self._one("SELECT count(*) FROM inbox")[0])
-
-    def next_waiting(self) -> tuple[int, int, bytes] | None:
-        """Number, batch and body of the record that waits longest."""
-        row: tuple[int, int, bytes] | None = self._one("SELECT number, batch, body FROM inbox ORDER BY number LIMIT 1")
-        return row
-
-    def dequeue(self, number: int) -> None:
-        self._db.execute("DELETE FROM inbox WHERE number = ?", (number,))
-
-
-def _listed(values: Iterable[Any]) -> str:
-    return orjson.dumps(list(values)).decode()
+        self._db.execute("DELETE FROM entities WHERE number IN (SELECT value FROM json_each(?))", (as_json(numbers),))
 
 
 def _postings(seq: int, traits: Iterable[Traits | None]) -> list[tuple[int, str, int]]:

@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from tilores_x.sandbox.clusters import UNBOUND, Bounds, Member, duplicates, edges, partition
-from tilores_x.sandbox.engine import Engine, Record
+from tilores_x.sandbox.engine import Engine
 from tilores_x.sandbox.insights import EdgeInsights, RecordInsights
+from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.store import RecordRow
 
 

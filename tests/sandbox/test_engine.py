@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_instance import PEOPLE, RULES, write_instance
 
-from tilores_x.sandbox.engine import Edge, Engine, Refused
+from tilores_x.sandbox.engine import Edge, Engine
+from tilores_x.sandbox.record import Refused
 from tilores_x.sandbox.rules import RuleSet, load_rules
 from tilores_x.sandbox.store import Store
 from tilores_x.sandbox.views import EntityView
