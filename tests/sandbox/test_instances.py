@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from collections import Counter
 from importlib import resources
 from itertools import islice
@@ -42,6 +44,13 @@ def test_committed_data_is_generated_again_byte_for_byte(name, tmp_path):
     generate(name, 300, 7, tmp_path)
     for part in ("records.jsonl", "truth.jsonl"):
         assert (tmp_path / part).read_bytes() == (SHIPPED / name / part).read_bytes(), part
+
+
+def test_the_command_line_writes_the_same(tmp_path):
+    command = [sys.executable, "-m", "tilores_x.sandbox.generator", "people", "--people", "300", "--seed", "7"]
+    subprocess.run([*command, "--out", str(tmp_path / "new" / "folder")], check=True, capture_output=True)
+    for part in ("records.jsonl", "truth.jsonl"):
+        assert (tmp_path / "new" / "folder" / part).read_bytes() == (SHIPPED / "people" / part).read_bytes()
 
 
 @pytest.mark.parametrize("name", INSTANCES)
