@@ -86,14 +86,16 @@ class Desk:
     def find(self, subject: Subject) -> tuple[list[Content] | None, int]:
         """The entities that are ``subject``, and how many match in all; None where they can't be told (yet).
 
-        Of people whose names are merely alike, the ones of exactly that name count alone where there are any.
+        Of people whose names are merely alike, the ones of exactly that name count alone where there are any, those of
+        the longest name before others.
         """
         answers = [(dict(search), self._found(dict(search))) for search in subject.searches]
         told = [(search, content) for search, content in answers if content is not None]
         found = {entity["entity_id"]: entity for _, content in told for entity in content.get("entities") or ()}
         total = max((content.get("total", 0) for _, content in told), default=0)
-        exact = [entity for entity in found.values() if any(_named(entity, search) for search, _ in told)]
-        return (exact or list(found.values()) if told else None), total
+        exact = {key: max(_named(entity, search) for search, _ in told) for key, entity in found.items()}
+        best = max(exact.values(), default=0)
+        return ([entity for key, entity in found.items() if exact[key] == best] if told else None), total
 
     def _found(self, search: Mapping[str, str]) -> Content | None:
         if "entity_id" in search or "record_id" in search:
@@ -159,11 +161,11 @@ class Desk:
         return int(value) if isinstance(value, int | float) else 0
 
 
-def _named(entity: Content, search: Mapping[str, str]) -> bool:
+def _named(entity: Content, search: Mapping[str, str]) -> int:
+    """How many letters of the name searched for are exactly the entity's; 0 where any is not."""
     label = entity.get("label") or {}
-    return search.keys() <= {"first_name", "last_name"} and all(
-        value.casefold() in (held.casefold() for held in label.get(concept) or ()) for concept, value in search.items()
-    )
+    held = all(value.casefold() in map(str.casefold, label.get(concept) or ()) for concept, value in search.items())
+    return sum(map(len, search.values())) if held and search.keys() <= {"first_name", "last_name"} else 0
 
 
 def _records(content: Content | None) -> list[Mapping[str, Any]]:

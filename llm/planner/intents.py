@@ -44,21 +44,21 @@ class Intent:
 
 
 _MONEY = "payment late ontime last many when due"
-_CREDIT = "score credit points report bureau bureaus allbureaus last"
+_CREDIT = "score credit points report bureau allbureaus last"
 
 INTENTS = (
     Intent("identity", "who; info?; records?", identity.who_it_is, "info when"),
     Intent("status", "status", account.status, "when last info"),
     Intent("cancelled", "cancel", account.cancelled, "status when reason product"),
-    Intent("product", "product", account.product, "enroll last info"),
-    Intent("enrolled", "enroll; product when", account.enrolled, "when"),
-    Intent("score", "score; credit; bureau; report; allbureaus; points", credit.score, _CREDIT + " info who"),
-    Intent("enrol_score", "score|credit|points enroll|begin", credit.score_at_enrolment, _CREDIT + " when begin enroll"),
+    Intent("product", "product", account.product, "enroll last info when begin"),
+    Intent("enrolled", "enroll; product when|begin; when begin", account.enrolled, "when begin product"),
+    Intent("score", "score; credit; bureau; report; allbureaus; points", credit.score, _CREDIT + " bureaus info who"),
+    Intent("enrol_score", "score|credit|points enroll|begin", credit.score_at_enrolment, _CREDIT + " bureaus when begin enroll"),
     Intent("development", "timeline; improve; change; points enroll", credit.development,
            _CREDIT + " timeline improve change points enroll begin many when info"),
     Intent("compare", "compare score|report|bureau|allbureaus|credit; previous score|report|bureau|credit; change previous; "
            "bureaus improve|change|compare; compare previous", credit.compare,
-           _CREDIT + " compare previous change improve begin"),
+           _CREDIT + " bureaus compare previous change improve begin"),
     Intent("utilization", "utilization", credit.utilization, "credit last many when"),
     Intent("improve", "advice improve|score|credit|points|factor|utilization|report; factor; advice?", credit.improve,
            _CREDIT + " advice factor improve reason change points utilization relate compare many"),
@@ -68,9 +68,10 @@ INTENTS = (
     Intent("next_due", "due", account.next_due, "payment when last many field:payment_amount info"),
     Intent("payment_method", "method", account.payment_method, "payment last info"),
     Intent("balance", "balance", account.balance, "payment many last due info credit"),
-    Intent("relation", "payment|late|ontime score|credit|report|utilization|points; payment|late|ontime relate|same improve|change",
+    Intent("relation", "payment|late|ontime score|credit|report|utilization|points; payment|late|ontime relate|same improve|change; "
+           "method score|credit relate",
            credit.relation, _CREDIT + " " + _MONEY + " relate compare change improve timeline factor same advice reason "
-           "utilization enroll balance"),
+           "utilization enroll balance method"),
     Intent("why_one", "same; reason records", identity.why_one_person, "records reason who compare info many"),
     Intent("conflicts", "conflict; compare records", identity.conflicts, "records compare info many same"),
     Intent("duplicates", "duplicate", identity.duplicates, "records many info same who"),
@@ -103,8 +104,6 @@ def what_is_asked(text: str, words: Sequence[Word], vocabulary: Vocabulary, year
     everything = _topics(spoken)
     clauses = [everything] if everything & _JOINING else [_topics(part) for part in _clauses(text, spoken)]
     intents = dict.fromkeys(name for clause in _whole(clauses) for name in _of(clause))
-    if fields and set(intents) <= {"identity"} and "who" not in everything:
-        intents = {}
     return Asked(tuple(intents), fields, bureaus, years, everything)
 
 
@@ -128,7 +127,7 @@ def _whole(clauses: Sequence[frozenset[str]]) -> list[frozenset[str]]:
     rest: frozenset[str] = frozenset()
     for clause in clauses:
         rest |= clause
-        if _of(rest):
+        if _of(rest) or any(topic.startswith(FIELD) for topic in rest):
             whole.append(rest)
             rest = frozenset()
     if rest and whole:
@@ -139,4 +138,5 @@ def _whole(clauses: Sequence[frozenset[str]]) -> list[frozenset[str]]:
 def _of(topics: frozenset[str]) -> list[str]:
     fits = [(intent.name, *fit) for intent in INTENTS if (fit := intent.fit(topics))]
     strong = [fit for fit in fits if not fit[1]] or fits
-    return [name for name, _, explained in strong if not any(explained < other for _, _, other in strong)]
+    names = [name for name, _, explained in strong if not any(explained < other for _, _, other in strong)]
+    return [] if names == ["identity"] and any(topic.startswith(FIELD) for topic in topics) else names

@@ -14,7 +14,7 @@ from tilores_x.llm.planner import identity
 from tilores_x.llm.planner.case import Case, bullets
 from tilores_x.llm.planner.desk import READ_CONCEPTS, Desk
 from tilores_x.llm.planner.intents import BY_NAME, Asked, what_is_asked
-from tilores_x.llm.planner.lexicon import ELLIPSIS, SMALL
+from tilores_x.llm.planner.lexicon import GOING_ON, SMALL
 from tilores_x.llm.planner.subjects import Subject, find_subjects
 from tilores_x.llm.planner.talk import Content, Hints, Turn, entities, read_turns
 from tilores_x.llm.planner.words import Vocabulary, Word, read_words
@@ -26,7 +26,7 @@ ABLE = (
 )
 _YEAR = re.compile(r"(?<![\w$.,-])(?:19|20)\d\d(?![\w%]|[.,-]\d)")
 _RELATIVE = re.compile(r"\b(this|last|current|previous) year\b", re.IGNORECASE)
-_ELLIPSIS = re.compile(rf"\W*(?:{ELLIPSIS})\b", re.IGNORECASE)
+_GOING_ON = re.compile(rf"\W*(?:{'|'.join(GOING_ON)})\b", re.IGNORECASE)
 _ORDINALS = {"first": 0, "1st": 0, "second": 1, "2nd": 1, "third": 2, "3rd": 2, "fourth": 3, "4th": 3, "last": -1}
 _SHORT = 6
 
@@ -74,7 +74,7 @@ def understand(turn: Turn, earlier: Sequence[Turn], before: Understood, hints: H
     rest = [word for word in words if not any(s.start < word.end and word.start < s.end for s in found)]
     strange = tuple(word.text for word in rest if word.low.isalpha() and vocabulary.meant(word) is None)
     asked = what_is_asked(turn.text, rest, vocabulary, _years(turn.text, found, hints.today))
-    goes_on = before.open or chosen is not None or _ELLIPSIS.match(turn.text) is not None
+    goes_on = before.open or chosen is not None or _GOING_ON.match(turn.text) is not None
     asked = _completed(asked, before.asked, goes_on) or asked
     if not asked and found and not strange:
         asked = replace(asked, intents=("identity",))

@@ -8,20 +8,22 @@ from dataclasses import dataclass
 
 import phonenumbers
 
+from tilores_x.llm.planner.lexicon import NAMES
 from tilores_x.llm.planner.words import Vocabulary, Word
 
 REGION = "US"
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:\w(?:[\w-]*\w)?\.)+[^\W\d_]{2,}(?![\w@-])")
 _UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])", re.IGNORECASE)
-_ID = re.compile(r"(?<![\w$€£.,/:@-])#?(?P<id>(?=[A-Za-z_-]*\d)[A-Za-z0-9][\w-]*)(?![\w%@]|[.,/:]\d)")
+_ID = re.compile(r"(?<![\w$€£.,/@-])(?<!\d:)#?(?P<id>(?=[A-Za-z_-]*\d)[A-Za-z0-9][\w-]*)(?![\w%@]|[.,/:]\d)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATE = re.compile(r"\d{1,4}-\d{1,2}(?:-\d{1,4})?|\d+(?:st|nd|rd|th)|\d+(?:-[a-z]+)+", re.IGNORECASE)
 _UNIT = re.compile(r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b", re.IGNORECASE)
 _NOUN = re.compile(
-    r"(?:\b(?:the|a|one|with|whose|clients?|customers?|clnt|clinet|cust\w*|member|person|record|entity|account|acct|profile|user|"
+    r"(?:\b(?:the|a|one|with|whose|clients?|customers?|clnt|clinet|cust\w*|member|record|entity|account|acct|"
     r"ids?|i\.d\.?|identifier|number|num|nos?\.?|nr\.?|phone|tel|mobile|cell|e-?mail|mail|address|named?|called|is)\b\.?[\s#:=_-]*)+$",
     re.IGNORECASE,
 )
+_BEFORE = frozenset("of for is about does did has was to with regarding whats what's hows how's whos who's are and or on".split())
 _KEY = re.compile(r"\b(?:c\w{2,6}t|cust\w*|member|ids?|number|num|no|nr|record|entity|account|acct)\b|#", re.IGNORECASE)
 
 
@@ -88,41 +90,62 @@ def _one(by: str, concept: str, value: str, text: str, start: int, end: int) -> 
 
 
 def _named(text: str, words: Sequence[Word], vocabulary: Vocabulary) -> Iterator[Subject]:
-    """Runs of words that are no words of ours. What stands in capitals, or of two words, is surer than another."""
-    runs: list[list[Word]] = [[]]
+    """Runs of words that are no words of ours. Capitals mark a name, so do two words together, or a preposition."""
+    runs: list[list[int]] = []
     for at, word in enumerate(words):
-        free = not any(character.isdigit() for character in word.low) and vocabulary.meant(word) is None
-        beside = word.proper and any(
-            other.proper and not vocabulary.is_exact(other) and abs(at - words.index(other)) == 1 for other in words
-        )
-        gap = text[runs[-1][-1].end : word.start] if runs[-1] else ""
-        if not (free or beside) or gap.strip(" ,") or (runs[-1] and runs[-1][-1].possessive):
-            runs.append([])
-        if free or beside:
-            runs[-1].append(word)
-    named = [run for run in runs if run]
-    surest = [run for run in named if any(word.proper for word in run)] or [run for run in named if 2 <= len(run) <= 4] or named
-    for run in surest[:4]:
-        said = text[run[0].start : run[-1].end].removesuffix("'s").removesuffix("’s")  # noqa: RUF001
-        yield Subject(said, "name", tuple(_name_ways(text, run)), _noun_before(text, run[0].start), run[-1].end)
+        beside = word.proper and any(other.proper and not vocabulary.is_exact(other) for other in _next_to(words, at))
+        if any(character.isdigit() for character in word.low) or (vocabulary.meant(word) is not None and not beside):
+            continue
+        if runs and runs[-1][-1] == at - 1 and _joined(text, words[at - 1], word):
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    told = [run for run in runs if any(words[at].proper for at in run)] or [run for run in runs if 1 < len(run) < 5] or runs
+    told = [run for run in told if run[0] and words[run[0] - 1].low in _BEFORE] or told
+    for run in told[:4]:
+        wide = [run[0] - 1, *run] if run[0] and _may_join(text, words, run[0] - 1, run[0], vocabulary) else run
+        last = run[-1]
+        wide = [*wide, last + 1] if last + 1 < len(words) and _may_join(text, words, last + 1, last, vocabulary) else wide
+        ways = dict.fromkeys(way for part in (wide, run) for way in _name_ways(text, [words[at] for at in part]))
+        said = _bare(text[words[run[0]].start : words[last].end])
+        yield Subject(said, "name", tuple(ways), _noun_before(text, words[run[0]].start), words[last].end)
+
+
+def _next_to(words: Sequence[Word], at: int) -> list[Word]:
+    return [words[other] for other in (at - 1, at + 1) if 0 <= other < len(words)]
+
+
+def _joined(text: str, first: Word, second: Word) -> bool:
+    return not first.possessive and not text[first.end : second.start].strip(" ,-.")
+
+
+def _may_join(text: str, words: Sequence[Word], at: int, beside: int, vocabulary: Vocabulary) -> bool:
+    """Whether the word at ``at``, though one of ours, may be part of the name beside it: "will smith", "tracy chung"."""
+    first, second = sorted((at, beside))
+    a_name = words[at].low in NAMES or not vocabulary.is_exact(words[at])
+    return a_name and not words[at].proper and _joined(text, words[first], words[second])
 
 
 def _name_ways(text: str, run: Sequence[Word]) -> Iterator[tuple[tuple[str, str], ...]]:
-    parts = [word.text.removesuffix("'s").removesuffix("'S") for word in run]
-    if len(parts) == 2 and "," in text[run[0].end : run[1].start]:
+    """First and last name as the run of words may mean them; the longer last name after the shorter."""
+    said = _bare(text[run[0].start : run[-1].end])
+    parts = [part for part in re.split(r"[\s,.]+", said) if part]
+    if len(parts) == 2 and "," in said:
         parts.reverse()
-    if len(parts) == 1:
-        for spelt in _without_s(parts[0], run[-1]):
-            yield (("first_name", spelt),)
-            yield (("last_name", spelt),)
-        return
     for last in dict.fromkeys((parts[-1], " ".join(parts[1:]))):
-        for spelt in _without_s(last, run[-1]):
-            yield (("first_name", parts[0]), ("last_name", spelt))
+        for spelt in _without_s(last or parts[-1], run[-1]):
+            if len(parts) > 1:
+                yield (("first_name", parts[0]), ("last_name", spelt))
+            elif last:
+                yield (("first_name", spelt),)
+                yield (("last_name", spelt),)
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"['’][sS]?$", "", name)  # noqa: RUF001
 
 
 def _without_s(name: str, word: Word) -> list[str]:
-    """"whats jane does score": the s may be a possessive without its apostrophe."""
+    """ "whats jane does score": the s may be a possessive without its apostrophe."""
     bare = name[:-1] if name[-1:] in "sS" and len(name) > 3 and not word.possessive else name
     return list(dict.fromkeys((name, bare)))
-

@@ -13,9 +13,10 @@ from rapidfuzz.distance import OSA
 from tilores_x.llm.planner.lexicon import BUREAUS, COURTESY, FIELDS, SKIPPED, SMALL, TOPICS
 
 FIELD, BUREAU = "field:", "bureau:"
-_WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")  # noqa: RUF001
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001
 _SUFFIX = re.compile(r"(?<=...)(?:ations?|ings?|ed|es|s)$")
 _LONGEST_PHRASE = 4
+_MIXED_UP = ("the", "what", "and", "for", "with", "how", "when", "who", "does", "has", "from", "which", "client", "their")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def read_words(text: str) -> list[Word]:
 @lru_cache(maxsize=10_000)
 def stem(word: str) -> str:
     """A word without its ending, roughly: enough for "enrolled", "enrolling" and "enrol" to be one."""
-    word = _SUFFIX.sub("", word).rstrip("e") or word
+    word = _SUFFIX.sub("", word)
+    word = word[:-1] if len(word) > 3 and word[-1] == "e" else word
     return word[:-1] if len(word) > 3 and word[-1] == word[-2] and word[-1] not in "aeio" else word
 
 
@@ -65,30 +67,33 @@ class Vocabulary:
     """All phrases that are known of an instance whose ``concepts`` may be asked for by their names."""
 
     def __init__(self, concepts: Iterable[str]) -> None:
-        self._phrases: dict[tuple[str, ...], str] = {}
-        self._add("", COURTESY)
+        self._phrases: dict[tuple[str, ...], list[str]] = {}
+        self._add("", COURTESY, alone=True)
         for bureau, phrases in BUREAUS.items():
-            self._add(BUREAU + bureau, phrases)
+            self._add(BUREAU + bureau, phrases, alone=True)
         for topic, phrases in TOPICS.items():
             self._add(topic, phrases)
         for concept, phrases in FIELDS.items():
-            self._add(FIELD + concept, phrases)
+            self._add(FIELD + concept, phrases, alone=True)
         for concept in concepts:
-            self._add(FIELD + concept, concept.replace("_", " "))
+            self._add(FIELD + concept, [concept.replace("_", " ")], alone=True)
         self._stems = sorted({part for phrase in self._phrases for part in phrase if part not in SMALL})
         self._known = frozenset(self._stems)
 
-    def _add(self, topic: str, phrases: str) -> None:
-        for phrase in phrases.split("|"):
-            parts = tuple(part if part in SMALL else stem(part) for part in phrase.split() if part not in SKIPPED)
-            if parts:
-                self._phrases.setdefault(parts, topic)
+    def _add(self, topic: str, phrases: Iterable[str], *, alone: bool = False) -> None:
+        """A phrase may speak of several topics, unless it speaks of one ``alone`` and is taken by another already."""
+        for phrase in phrases:
+            parts = tuple(_plain(part) for part in phrase.split() if part not in SKIPPED)
+            if len(parts) == 1 and parts[0] in SMALL and " " in phrase:
+                continue  # what is left of it says nothing
+            known = self._phrases.setdefault(parts, [])
+            if topic not in known and not (alone and known):
+                known.append(topic)
 
     def meant(self, word: Word) -> str | None:
         """The stem or small word that ``word`` is, typing errors forgiven; None where it is no known word."""
-        if word.low in SMALL:
-            return word.low
-        if (exact := stem(word.low)) in self._known:
+        exact = _plain(word.low)
+        if exact in SMALL or exact in self._known:
             return exact
         return None if word.proper else self._misspelt(word.low)
 
@@ -97,13 +102,12 @@ class Vocabulary:
         if not low.isalpha() or len(low) < 3:
             return None
         bare = stem(low)
-        found = process.extractOne(bare, self._stems, scorer=OSA.distance, score_cutoff=2)
-        if found and found[0][0] == low[0] and found[1] <= (2 if len(bare) > 6 else 1 if len(bare) > 3 else 0):
-            return str(found[0])
-        return next((small for small in SMALL if _swapped(low, small)), None)
+        near = process.extract(bare, self._stems, scorer=OSA.distance, score_cutoff=2 if len(bare) > 8 else 1, limit=5)
+        known = next((str(known) for known, *_ in near if _is_slip(bare, str(known))), None)
+        return known or next((small for small in _MIXED_UP if sorted(small) == sorted(low) and small[0] == low[0]), None)
 
     def is_exact(self, word: Word) -> bool:
-        return word.low in SMALL or stem(word.low) in self._known
+        return _plain(word.low) in SMALL or _plain(word.low) in self._known
 
     def topics(self, words: Sequence[Word]) -> list[Spoken]:
         """What the phrases of ``words`` speak of, in their order; of overlapping phrases the longest counts."""
@@ -113,9 +117,9 @@ class Vocabulary:
         while at < len(content):
             for length in range(min(_LONGEST_PHRASE, len(content) - at), 0, -1):
                 parts = tuple(meant or "" for _, meant in content[at : at + length])
-                if (topic := self._phrases.get(parts)) is not None:
-                    if topic:
-                        found.append(Spoken(topic, content[at][0].start, content[at + length - 1][0].end))
+                if topics := self._phrases.get(parts):
+                    span = content[at][0].start, content[at + length - 1][0].end
+                    found += [Spoken(topic, *span) for topic in topics if topic]
                     at += length
                     break
             else:
@@ -123,6 +127,14 @@ class Vocabulary:
         return found
 
 
-def _swapped(word: str, other: str) -> bool:
-    """Whether two neighbouring letters changed places: "teh", "waht"."""
-    return len(word) == len(other) and OSA.distance(word, other) == 1 and sorted(word) == sorted(other)
+def _plain(word: str) -> str:
+    return word if word in SMALL else stem(word)
+
+
+def _is_slip(typed: str, known: str) -> bool:
+    """Whether ``typed``, about a letter away, is ``known`` mistyped rather than another word, or somebody's name."""
+    if typed[0] != known[0]:
+        return False
+    if len(known) < 5:
+        return len(typed) > 3 and sorted(typed) == sorted(known)
+    return len(known) > 6 or len(typed) != len(known) or typed[:-1] != known[:-1]
