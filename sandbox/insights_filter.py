@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import ge, gt, le, lt
 from typing import Any
 
-from tilores_x.sandbox.insights_regex import compile_regex
+from tilores_x.sandbox.insights_regex import matcher
 from tilores_x.sandbox.times import parse_time
 from tilores_x.sandbox.values import extract, lower, number_of, read_float, text_of
 
@@ -95,8 +95,19 @@ def _text_tests(condition: Condition) -> list[Callable[[str], bool]]:
     pattern = condition.get("likeRegex")
     if pattern is not None:
         pattern = pattern if case_sensitive else f"(?i){pattern}"
-        tests.append(lambda text: compile_regex(pattern).search(text) is not None)
+        tests.append(_regex_test(pattern))
     return tests
+
+
+def _regex_test(pattern: str) -> Callable[[str], bool]:
+    matches: Callable[[str], bool] | None = None
+
+    def test(text: str) -> bool:
+        nonlocal matches
+        matches = matches or matcher(pattern)
+        return matches(text)
+
+    return test
 
 
 def _affix_test(method: Callable[[str, str], bool], affix: str) -> Callable[[str], bool]:

@@ -17,7 +17,7 @@ import pytest
 from support.reference import same, wording
 
 from tilores_x.sandbox.insights import EdgeInsights, InsightError, RecordInsights
-from tilores_x.sandbox.insights_regex import compile_regex
+from tilores_x.sandbox.insights_regex import matcher
 from tilores_x.sandbox.times import parse_time
 from tilores_x.sandbox.values import parse_float, text_of
 
@@ -45,8 +45,7 @@ def answer(case: dict[str, Any]) -> Any:
     if "time" in case:
         return list(divmod(parse_time(case["time"]), 1_000_000_000))
     if "regex" in case:
-        pattern = compile_regex(case["regex"])
-        return [pattern.search(text) is not None for text in case["texts"]]
+        return list(map(matcher(case["regex"]), case["texts"]))
     if "text" in case:
         return text_of(case["text"], case_sensitive=False)
     if "set" in case:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tilores_x.sandbox.insights import EdgeInsights, InsightError, RecordInsights
-from tilores_x.sandbox.insights_regex import compile_regex
+from tilores_x.sandbox.insights_regex import matcher
 from tilores_x.sandbox.times import parse_time
 from tilores_x.sandbox.values import go_text, json_text, parse_float
 
@@ -80,7 +80,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize("pattern", ["(?<name>a)", "(?P<name>a)"])
 def test_groups_may_have_names(pattern: str) -> None:
-    assert compile_regex(pattern).search("ba")
+    assert matcher(pattern)("ba")
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_groups_may_have_names(pattern: str) -> None:
 )
 def test_what_re2_lacks_is_refused(pattern: str) -> None:
     with pytest.raises(InsightError, match=r"^error parsing regexp: "):
-        compile_regex(pattern)
+        matcher(pattern)
 
 
 def test_equally_frequent_values_stand_in_order_of_occurrence() -> None:
@@ -150,3 +150,9 @@ def test_edges_of_one_pair_come_together() -> None:
     assert insights.frequency_distribution(direction="DESC", top=1) == [
         {"value": "R1", "frequency": 2, "percentage": 2 / 3}
     ]
+
+
+def test_a_regular_expression_may_not_run_on() -> None:
+    matches = matcher("(a|aa)+$", longest_s=0.05)
+    with pytest.raises(InsightError, match=r"takes longer than 0\.05 s"):
+        matches("a" * 100 + "!")
