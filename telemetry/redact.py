@@ -25,9 +25,11 @@ _USAGE = ("input_tokens", "output_tokens", "total_tokens")
 def redacted(run: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a run, as LangSmith's client takes them, without anything that a person said or a record holds."""
     safe = dict(run)
-    for name in ("inputs", "outputs"):
-        if run.get(name):
-            safe[name] = HIDDEN | usage_of(run[name])
+    if run.get("inputs"):
+        safe["inputs"] = HIDDEN
+    if outputs := run.get("outputs"):
+        # Of models alone: what counts tokens adds them up, and nodes carry the same messages again.
+        safe["outputs"] = HIDDEN | (usage_of(outputs) if "generations" in outputs else {})
     if run.get("error"):
         safe["error"] = error_class(str(run["error"]))
     if run.get("extra"):

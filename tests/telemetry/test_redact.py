@@ -82,7 +82,14 @@ def test_the_run_itself_is_left_alone() -> None:
 
 def test_usage_of_message_objects_is_found() -> None:
     message = AIMessage("Doe", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
-    assert redacted({"outputs": {"messages": [message]}})["outputs"]["usage_metadata"]["total_tokens"] == 3
+    outputs = {"generations": [[{"message": message}]]}
+    assert redacted({"outputs": outputs})["outputs"]["usage_metadata"]["total_tokens"] == 3
+
+
+def test_tokens_are_told_by_the_model_alone() -> None:
+    message = AIMessage("Doe", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
+    safe = redacted({"inputs": {"messages": [message]}, "outputs": {"messages": [message]}})
+    assert "usage_metadata" not in json.dumps(safe)
 
 
 def test_absent_parts_stay_absent() -> None:
