@@ -1,9 +1,10 @@
-"""How fast the sandbox is: loading, searching and one more submit, at 1,000 and at 100,000 records.
+"""How fast the sandbox is: starting, loading, searching and one more submit, at 1,000 and at 100,000 records.
 
-    python benchmarks/sandbox.py [--instance people|credit] [--records 100000] [--searches 2000]
+    python benchmarks/sandbox.py [--records 100000] [--searches 2000] [--write]
 
 Searches go through the whole in-process path that tilores-x uses: httpx, the ASGI application, GraphQL, the engine.
 Each is for a person drawn at random (seeded), by e-mail address or by name and birthday as one of the records has them.
+A submit is timed from its acceptance to the end of its assembly, in memory; made-up newcomers and known people in turn.
 """
 
 from __future__ import annotations
@@ -12,16 +13,21 @@ import argparse
 import asyncio
 import random
 import statistics
-import sys
 import time
 from collections.abc import Iterator, Sequence
+from importlib.metadata import version
 from itertools import islice
+from pathlib import Path
+from sqlite3 import sqlite_version
+from tempfile import TemporaryDirectory
 
 import httpx
+from results import write_section
 
 from tilores_x.sandbox.engine import Engine
 from tilores_x.sandbox.generator import iter_records
 from tilores_x.sandbox.instance import Instance, load_instance
+from tilores_x.sandbox.prepare import open_engine
 from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.server import Sandbox
 from tilores_x.sandbox.store import Store
@@ -38,31 +44,43 @@ SEARCH = """query ($p: SearchParams!) {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--instance", choices=sorted(NAMES), default="people")
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--searches", type=int, default=2000)
+    parser.add_argument("--write", action="store_true", help="put the table into RESULTS.md")
     given = parser.parse_args()
-    asyncio.run(run(given.instance, given.records, given.searches))
+    lines = ["| instance | records | | p50 ms | p95 ms | p99 ms |", "|---|---|---|---|---|---|"]
+    for name in NAMES:
+        for row in asyncio.run(run(name, given.records, given.searches)):
+            lines.append("| " + " | ".join(row) + " |")
+            print(lines[-1], flush=True)
+    if given.write:
+        versions = {name: version(name) for name in ("graphql-core", "rapidfuzz", "phonenumbers", "starlette", "httpx")}
+        versions["SQLite"] = sqlite_version
+        write_section("The sandbox's speed", "python benchmarks/sandbox.py --write", "\n".join(lines), versions)
 
 
-async def run(name: str, count: int, searches: int) -> None:
+async def run(name: str, count: int, searches: int) -> list[tuple[str, ...]]:
     instance = load_instance(name)
-    say(f"{name}: making {count} records …")
+    rows: list[tuple[str, ...]] = []
+    with TemporaryDirectory() as cache:
+        for what in ("start, the first", "start, from then on"):
+            start = time.perf_counter()
+            engine = open_engine(instance, cache_dir=Path(cache))
+            shipped = f"{engine.store.count():,} (shipped)"
+            rows.append((name, shipped, what, f"{(time.perf_counter() - start) * 1000:.0f} in all", "", ""))
     records = list(islice(iter_records(name, count, seed=7), count))
-    rows = [("", "", "p50 ms", "p95 ms", "p99 ms")]
     for size in (1000, count):
         engine, seconds = load(instance, records[:size])
-        rows.append((f"{size:,} records", "load", f"{seconds:.1f} s in all", "", ""))
+        rows.append((name, f"{size:,}", "load", f"{seconds:.1f} **s** in all", "", ""))
         client = await connect(instance, engine)
         for what, parameters in (("search by e-mail", by_email), ("search by name + birthday", by_name_and_birthday)):
             draws = list(islice(parameters(name, records[:size]), searches))
-            rows.append(("", what, *percentiles(await timed(client, name, draws))))
-        rows.append(("", "one more submit", *percentiles(submits(engine, name, searches))))
-        await client.aclose()
-    for row in rows:
-        sys.stdout.write(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, (16, 26, 14, 8, 8), strict=True)) + "\n"
+            rows.append((name, f"{size:,}", what, *percentiles(await timed(client, name, draws))))
+        rows.append(
+            (name, f"{size:,}", "one more submit", *percentiles(submits(engine, name, records[:size], searches)))
         )
+        await client.aclose()
+    return rows
 
 
 def load(instance: Instance, records: Sequence[Record]) -> tuple[Engine, float]:
@@ -111,13 +129,13 @@ async def timed(client: httpx.AsyncClient, name: str, draws: Sequence[dict[str, 
     return seconds
 
 
-def submits(engine: Engine, name: str, count: int) -> list[float]:
-    """Seconds from the submission of one record to its assembly, for records that link to nobody and to somebody."""
-    records = islice(iter_records(name, count, seed=8), count)
+def submits(engine: Engine, name: str, held: Sequence[Record], count: int) -> list[float]:
+    newcomers = islice(iter_records(name, count, seed=8), count // 2)
+    known = random.Random(3).choices(held, k=count // 2)
     seconds = []
-    for record in records:
+    for number, record in enumerate(each for pair in zip(newcomers, known, strict=True) for each in pair):
         start = time.perf_counter()
-        engine.submit([{**record, "id": f"more-{record['id']}"}])
+        engine.submit([{**record, "id": f"more-{number}"}])
         while engine.work(1.0):
             pass
         seconds.append(time.perf_counter() - start)
@@ -127,10 +145,6 @@ def submits(engine: Engine, name: str, count: int) -> list[float]:
 def percentiles(seconds: Sequence[float]) -> tuple[str, str, str]:
     cuts = statistics.quantiles(seconds, n=100)
     return tuple(f"{cuts[at - 1] * 1000:.2f}" for at in (50, 95, 99))  # type: ignore[return-value]
-
-
-def say(text: str) -> None:
-    sys.stderr.write(text + "\n")
 
 
 if __name__ == "__main__":
