@@ -84,8 +84,9 @@ async def test_a_token_near_its_end_is_renewed_behind_the_callers_back() -> None
         assert len(server.requests) == 1
         clock.now += 2
         assert await tokens.token() == "t1"
-        while await tokens.token() == "t1":
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while await tokens.token() == "t1":
+                await asyncio.sleep(0.01)
     assert len(server.requests) == 2
 
 
@@ -104,8 +105,9 @@ async def test_a_failed_renewal_leaves_the_old_token_in_use() -> None:
         await tokens.token()
         clock.now += 3600 - 30
         assert await tokens.token() == "t1"
-        while len(server.requests) < 2:
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while len(server.requests) < 2:
+                await asyncio.sleep(0.01)
         assert await tokens.token() == "t1"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,10 @@ def age(file: SchemaFile, seconds: float) -> None:
     file.path.write_bytes(orjson.dumps(content))
 
 
-async def until(server: Loopback, requests: int) -> None:
-    while len(server.requests) < requests:
-        await asyncio.sleep(0.01)
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():
+            await asyncio.sleep(0.01)
 
 
 def test_fields_have_dotted_paths_types_and_descriptions(introspection: dict[str, Any]) -> None:
@@ -142,9 +143,10 @@ async def test_a_kept_schema_is_used_at_once_and_refreshed_behind(
         file = SchemaFile(tmp_path, client.api_url)
         age(file, FRESH_S + 1)
         assert (await discover(client, tmp_path)).version == first.version
-        await until(server, 2)
-        while (found := file.read()[0]) is None or found.version == first.version:
-            await asyncio.sleep(0.01)
+        await until(lambda: len(server.requests) == 2)
+        await until(lambda: (read := file.read()[0]) is not None and read.version != first.version)
+        found = file.read()[0]
+        assert found is not None
         assert "MIDDLE_NAME" not in found.by_path
         assert (await discover(client, tmp_path)).version == found.version
     assert "has changed" in caplog.text
@@ -164,12 +166,14 @@ async def test_a_refresh_that_fails_leaves_the_kept_schema(introspection: dict[s
         file = SchemaFile(tmp_path, client.api_url)
         age(file, FRESH_S + 1)
         await discover(client, tmp_path)
-        await until(server, 2)
+        await until(lambda: len(server.requests) == 2)
         await asyncio.sleep(0.05)
         assert file.read()[0] == first
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": 0}', b'{"format": 1, "fetched_at": "x"}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"format": 0}', b'{"format": 1, "fetched_at": "x"}', b"\xff\xfe"]
+)
 async def test_a_broken_file_is_as_none(introspection: dict[str, Any], tmp_path: Path, content: bytes) -> None:
     async with serving(introspection) as (server, client):
         file = SchemaFile(tmp_path, client.api_url)

@@ -159,6 +159,16 @@ async def test_records_are_shown_as_they_are(
     assert {row.pop("record_id"): row for row in rows} == holding
 
 
+async def test_a_profile_is_short_and_names_what_has_more(credit: Desk, truth: dict[str, Person]) -> None:
+    payer = max(truth.values(), key=lambda person: len(person["payments"]))
+    found = await credit.call("tilores_entity", record_id=payer["record_ids"][0])
+    profile = found.content["entities"][0]
+    assert all(len(values) <= 5 for values in profile["facts"].values())
+    assert "NEXT_DUE_DATE" in profile["newest_only"]
+    asked = await credit.call("tilores_entity", record_id=payer["record_ids"][0], fields=["NEXT_DUE_DATE"])
+    assert len(asked.content["entities"][0]["facts"]["NEXT_DUE_DATE"]) > 5
+
+
 async def test_unknown_ids_find_nothing_and_two_ids_are_one_too_many(credit: Desk) -> None:
     assert (await credit.call("tilores_entity", entity_id="nosuch")).content["total"] == 0
     assert (await credit.call("tilores_entity", record_id="nosuch")).content["total"] == 0
