@@ -16,11 +16,12 @@ from tilores_x.llm.planner.subjects import Subject
 from tilores_x.llm.planner.talk import Content, Hints, Lookup
 
 MOST_ROWS = 60
+_OPTIONAL, _NAMED = re.compile(r"\[([^\]]*)\]"), re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Records to read: those that hold a value of one of ``anchors`` (the first that the instance knows), newest ``by``."""
+    """Records to read: those that hold the first of ``anchors`` that the instance knows, newest ``by`` a date."""
 
     anchors: tuple[str, ...]
     by: tuple[str, ...]
@@ -35,6 +36,7 @@ READS = {
                     ("bureau", "score_date", "utilization", "score_factor", "credit_frozen")),
     "payments": Read(("payment_status", "payment_date"), ("due_date", "payment_date"),
                      ("payment_date", "payment_amount", "days_late", "payment_method")),
+    "paid": Read(("payment_date",), ("payment_date",), ("payment_amount", "payment_status", "days_late")),
     "method": Read(("payment_method",), ("payment_date",)),
     "due": Read(("next_due_date",), ("next_due_date",)),
     "balance": Read(("balance",), ("balance_date", "created_at")),
@@ -54,6 +56,11 @@ class Row:
 
     def __getitem__(self, concept: str) -> str:
         return self.values.get(concept, "")
+
+    def worded(self, said: str) -> str:
+        """``said`` with the values in; parts in brackets drop out where the record lacks what they name."""
+        kept = _OPTIONAL.sub(lambda part: part[1] if all(map(self.__getitem__, _NAMED.findall(part[1]))) else "", said)
+        return _NAMED.sub(lambda name: self[name[1]], kept)
 
 
 @dataclass(slots=True)
@@ -106,7 +113,8 @@ class Desk:
                 return self.look_up("tilores_entity", record_id=search["client_id"])
             self._failed(f"this instance can't be searched by {' and '.join(missing)}")
             return None
-        return self.look_up("tilores_search", **{self.hints.search[concept]: value for concept, value in search.items()})
+        arguments = {self.hints.search[concept]: value for concept, value in search.items()}
+        return self.look_up("tilores_search", **arguments)
 
     def rows(self, entity_id: str, name: str) -> list[Row]:
         """The records of ``READS[name]``, newest first."""
@@ -131,7 +139,8 @@ class Desk:
         path = self.hints.fields.get(concept)
         if path is None:
             return {}
-        content = self._insights(entity_id, where=[{"field": path, "op": "not_null"}], group_by=[path], ask=[{"function": "count"}])
+        present = [{"field": path, "op": "not_null"}]
+        content = self._insights(entity_id, where=present, group_by=[path], ask=[{"function": "count"}])
         return {str(group["group"].get(path)): group["count"] for group in (content or {}).get("groups") or ()}
 
     def _insights(self, entity_id: str, **arguments: Any) -> Content | None:
@@ -178,7 +187,10 @@ def _records(content: Content | None) -> list[Mapping[str, Any]]:
 def _row(entity_id: str, row: Mapping[str, Any], paths: Mapping[str, str]) -> Row:
     found = {concept: _texts(row.get(path)) for concept, path in paths.items()}
     values = {concept: texts[0] for concept, texts in found.items() if texts}
-    return Row(str(row.get("record_id", "")), entity_id, values, paths, tuple(dict.fromkeys(found.get("score_factor", ()))))
+    values.setdefault("score_date", values.get("report_date", ""))
+    values["utilization"] = values.get("utilization", "").rstrip(" %")
+    factors = tuple(dict.fromkeys(found.get("score_factor", ())))
+    return Row(str(row.get("record_id", "")), entity_id, values, paths, factors)
 
 
 def _texts(value: Any) -> list[str]:
@@ -191,7 +203,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _key(name: str, arguments: Mapping[str, Any]) -> str:
-    """What a call asks, however it is spelled: unset arguments, case and the notation of a phone number don't matter."""
+    """What a call asks; unset arguments, case and the notation of a phone number don't matter."""
     given = {key: value for key, value in arguments.items() if value not in (None, [], {}, "")}
     if name == "tilores_search":
         given = {key: _plain(str(value)) for key, value in given.items()}

@@ -9,7 +9,7 @@ from typing import Any
 from tilores_x.llm.planner.case import Case, bold, bullets, listed
 
 _TITLES = {"client_id": "client ID", "email": "e-mail", "date_of_birth": "born", "account_status": "account status"}
-_SHOWN = ("email", "phone", "date_of_birth", "account_status", "product")
+_SHOWN = ("email", "phone", "date_of_birth", "account_status", "product", "city")
 _MOST_VALUES = 5
 
 
@@ -37,14 +37,12 @@ def brief(entity: Mapping[str, Any], fields: Mapping[str, str]) -> str:
     """One line that tells an entity from its namesakes."""
     label = entity.get("label", {})
     parts = [f"{title(concept)} {label[concept][0]}" for concept in _SHOWN if label.get(concept)]
-    place = " ".join(label[concept][0] for concept in ("city", "state") if label.get(concept))
-    return f"{name_of(entity, fields)}: {', '.join([*parts, place] if place else parts)}"
+    return f"{name_of(entity, fields)}: {', '.join(parts)}"
 
 
 def who_it_is(case: Case) -> str:
     label = case.entity.get("label", {})
     lines = [f"{title(concept).capitalize()}: {', '.join(label[concept])}" for concept in _SHOWN if label.get(concept)]
-    lines += [f"{title(concept).capitalize()}: {', '.join(label[concept])}" for concept in ("city",) if label.get(concept)]
     count = case.entity.get("records")
     return bullets([*lines, f"Records: {count}"] if count else lines)
 
@@ -82,7 +80,8 @@ def conflicts(case: Case) -> str:
     for path, values in (told.get("conflicts") or {}).items():
         distinct = {_plain(str(value["value"])): str(value["value"]) for value in reversed(values)}
         if len(distinct) > 1:
-            lines.append(f"{title(concepts.get(path, path.lower())).capitalize()}: {' / '.join(reversed(distinct.values()))}")
+            named = title(concepts.get(path, path.lower())).capitalize()
+            lines.append(f"{named}: {' / '.join(reversed(distinct.values()))}")
     return f"These values conflict:\n{bullets(lines)}" if lines else "No values conflict: the records agree."
 
 
@@ -97,7 +96,8 @@ def duplicates(case: Case) -> str:
     found: Mapping[str, Sequence[str]] = told.get("duplicates") or {}
     if not found:
         return "There are no duplicate records."
-    return "Duplicate records:\n" + bullets([f"{listed(list(copies))} says the same as {original}" for original, copies in found.items()])
+    said = [f"{listed(list(copies))} says the same as {original}" for original, copies in found.items()]
+    return f"Duplicate records:\n{bullets(said)}"
 
 
 def how_many_records(case: Case) -> str:

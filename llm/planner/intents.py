@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 
 from tilores_x.llm.planner import account, credit, identity
 from tilores_x.llm.planner.case import Case
@@ -24,14 +25,12 @@ class Intent:
     cues: str
     say: Say
     also: str = ""
-    alternatives: tuple[tuple[bool, tuple[frozenset[str], ...]], ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        parsed = [
-            (cue.strip().endswith("?"), tuple(frozenset(part.split("|")) for part in cue.strip(" ?").split()))
-            for cue in self.cues.split(";")
-        ]
-        object.__setattr__(self, "alternatives", tuple(parsed))
+    @cached_property
+    def alternatives(self) -> list[tuple[bool, list[frozenset[str]]]]:
+        """For each alternative whether it is weak, and the topics of which one each is needed."""
+        cues = [cue.strip() for cue in self.cues.split(";")]
+        return [(cue.endswith("?"), [frozenset(part.split("|")) for part in cue.rstrip("?").split()]) for cue in cues]
 
     def fit(self, topics: frozenset[str]) -> tuple[bool, frozenset[str]] | None:
         """Whether it fits only weakly, and the topics that it explains."""

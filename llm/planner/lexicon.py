@@ -17,4 +17,5 @@ BUREAUS, TOPICS, FIELDS = _phrases("bureaus"), _phrases("topics"), _phrases("fie
 COURTESY, GOING_ON = _phrases("words")["courtesy"], _phrases("words")["going_on"]
 SKIPPED = frozenset(_FILE["words"]["skipped"].split())
 SMALL = SKIPPED | frozenset(_FILE["words"]["small"].split())
-NAMES = frozenset(_FILE["words"]["names"].split())
+NAMES, BEFORE = frozenset(_FILE["words"]["names"].split()), frozenset(_FILE["words"]["before"].split())
+MIXED_UP = tuple(_FILE["words"]["mixed_up"].split())

@@ -10,11 +10,12 @@ from uuid import uuid4
 import orjson
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
+from langchain_core.language_models.chat_models import generate_from_stream
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.messages.utils import count_tokens_approximately
-from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
@@ -37,10 +38,6 @@ class RulePlanner(BaseChatModel):
     def _llm_type(self) -> str:
         return NAME
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {"model": self.model_name}
-
     def bind_tools(
         self,
         tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
@@ -59,17 +56,7 @@ class RulePlanner(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        whole: AIMessageChunk | None = None
-        for piece in self._pieces(messages, kwargs.get("tools") or ()):
-            whole = piece if whole is None else whole + piece  # type: ignore[assignment]
-        assert whole is not None
-        message = AIMessage(
-            whole.content,
-            tool_calls=whole.tool_calls,
-            usage_metadata=whole.usage_metadata,
-            response_metadata=whole.response_metadata,
-        )
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return generate_from_stream(ChatGenerationChunk(message=piece) for piece in self._pieces(messages, **kwargs))
 
     async def _agenerate(
         self,
@@ -78,20 +65,7 @@ class RulePlanner(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        return self._generate(messages, stop, **kwargs)  # a matter of microseconds: no thread is worth it
-
-    def _stream(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> Iterator[ChatGenerationChunk]:
-        for piece in self._pieces(messages, kwargs.get("tools") or ()):
-            chunk = ChatGenerationChunk(message=piece)
-            if run_manager:
-                run_manager.on_llm_new_token(str(piece.content), chunk=chunk)
-            yield chunk
+        return self._generate(messages, stop, **kwargs)  # a matter of a millisecond: no thread is worth it
 
     async def _astream(
         self,
@@ -100,27 +74,29 @@ class RulePlanner(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        for piece in self._pieces(messages, kwargs.get("tools") or ()):
+        for piece in self._pieces(messages, **kwargs):
             chunk = ChatGenerationChunk(message=piece)
             if run_manager:
                 await run_manager.on_llm_new_token(str(piece.content), chunk=chunk)
             yield chunk
 
-    def _pieces(self, messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]]) -> Iterator[AIMessageChunk]:
+    def _pieces(
+        self, messages: Sequence[BaseMessage], tools: Sequence[dict[str, Any]] = (), **_: Any
+    ) -> Iterator[AIMessageChunk]:
         """The next message in pieces, the last one with the reason of its end and the usage."""
         step = next_step(messages, [tool["function"]["name"] for tool in tools])
         calls = [
-            tool_call_chunk(name=name, args=orjson.dumps(arguments).decode(), id=f"call_{uuid4().hex[:24]}", index=index)
-            for index, (name, arguments) in enumerate(step.calls)
+            tool_call_chunk(name=name, args=orjson.dumps(arguments).decode(), id=f"call_{uuid4().hex[:24]}", index=at)
+            for at, (name, arguments) in enumerate(step.calls)
         ]
         if calls:
-            yield AIMessageChunk("", tool_call_chunks=calls)
+            yield AIMessageChunk(content="", tool_call_chunks=calls)
         for piece in _PIECE.findall(step.text):
-            yield AIMessageChunk(piece)
+            yield AIMessageChunk(content=piece)
         read = count_tokens_approximately(messages)
         written = count_tokens_approximately([AIMessage(step.text + "".join(call["args"] or "" for call in calls))])
         yield AIMessageChunk(
-            "",
+            content="",
             response_metadata={"finish_reason": "tool_calls" if calls else "stop", "model_name": self.model_name},
             usage_metadata=UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written),
             chunk_position="last",

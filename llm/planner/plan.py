@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -20,9 +20,10 @@ from tilores_x.llm.planner.talk import Content, Hints, Turn, entities, read_turn
 from tilores_x.llm.planner.words import Vocabulary, Word, read_words
 
 ABLE = (
-    "I can look up a customer by e-mail address, phone number, client ID or name, and tell: who it is, account status, product and "
-    "enrollment, credit scores and reports of each bureau and how they changed, utilization, payments (late, last, next, method, "
-    "balance), what may improve the score, and why records are one person, conflict or are duplicates."
+    "I can look up a customer by e-mail address, phone number, client ID or name, and tell: who it is, account status, "
+    "product and enrollment, credit scores and reports of each bureau and how they changed, utilization, payments "
+    "(late, last, next, method, balance), what may improve the score, and why records are one person, conflict or "
+    "are duplicates."
 )
 _YEAR = re.compile(r"(?<![\w$.,-])(?:19|20)\d\d(?![\w%]|[.,-]\d)")
 _RELATIVE = re.compile(r"\b(this|last|current|previous) year\b", re.IGNORECASE)
@@ -41,10 +42,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """What a turn asks about whom. ``strange`` are words that it doesn't know; ``open`` says that nobody was settled on."""
+    """What a turn asks about whom. ``strange`` are unknown words; ``open`` says that nobody was settled on."""
 
     subjects: tuple[Subject, ...] = ()
-    asked: Asked = Asked()
+    asked: Asked = field(default_factory=Asked)
     strange: tuple[str, ...] = ()
     open: bool = False
 

@@ -8,22 +8,26 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from tilores_x.llm.planner.lexicon import NAMES
+from tilores_x.llm.planner.lexicon import BEFORE, NAMES
 from tilores_x.llm.planner.words import Vocabulary, Word
 
 REGION = "US"
 _EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:\w(?:[\w-]*\w)?\.)+[^\W\d_]{2,}(?![\w@-])")
 _UUID = re.compile(r"(?<![\w-])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![\w-])", re.IGNORECASE)
 _ID = re.compile(r"(?<![\w$€£.,/@-])(?<!\d:)#?(?P<id>(?=[A-Za-z_-]*\d)[A-Za-z0-9][\w-]*)(?![\w%@]|[.,/:]\d)")
+_NO_PHONE = re.compile(r"\bid[\s:#]*$|\$$", re.IGNORECASE)
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATE = re.compile(r"\d{1,4}-\d{1,2}(?:-\d{1,4})?|\d+(?:st|nd|rd|th)|\d+(?:-[a-z]+)+", re.IGNORECASE)
-_UNIT = re.compile(r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b", re.IGNORECASE)
-_NOUN = re.compile(
-    r"(?:\b(?:the|a|one|with|whose|clients?|customers?|clnt|clinet|cust\w*|member|record|entity|account|acct|"
-    r"ids?|i\.d\.?|identifier|number|num|nos?\.?|nr\.?|phone|tel|mobile|cell|e-?mail|mail|address|named?|called|is)\b\.?[\s#:=_-]*)+$",
+_UNIT = re.compile(
+    r"\s*-?\s*(?:percent|points?|pts?|usd|dollars?|bucks|days?|weeks?|months?|years?|hours?|minutes?|times)\b",
     re.IGNORECASE,
 )
-_BEFORE = frozenset("of for is about does did has was to with regarding whats what's hows how's whos who's are and or on".split())
+_NOUN = re.compile(
+    r"(?:\b(?:the|a|one|with|whose|clients?|customers?|clnt|clinet|cust\w*|member|record|entity|account|acct|"
+    r"ids?|i\.d\.?|identifier|number|num|nos?\.?|nr\.?|phone|tel|mobile|cell|e-?mail|mail|address|named?|called|is)\b"
+    r"\.?[\s#:=_-]*)+$",
+    re.IGNORECASE,
+)
 _KEY = re.compile(r"\b(?:c\w{2,6}t|cust\w*|member|ids?|number|num|no|nr|record|entity|account|acct)\b|#", re.IGNORECASE)
 
 
@@ -59,20 +63,19 @@ def _identified(text: str) -> Iterator[Subject]:
     for match in _UUID.finditer(text):
         yield _one("entity id", "entity_id", match[0], text, *match.span())
     for phone in phonenumbers.PhoneNumberMatcher(text, REGION, leniency=phonenumbers.Leniency.POSSIBLE):
-        digits = sum(character.isdigit() for character in phone.raw_string)
-        keyed = re.search(r"\bid[\s:#]*$", text[: phone.start], re.IGNORECASE)
-        if (digits >= 10 or phone.raw_string.startswith("+")) and text[phone.start - 1 : phone.start] != "$" and not keyed:
+        long = sum(character.isdigit() for character in phone.raw_string) >= 10 or phone.raw_string.startswith("+")
+        if long and not _NO_PHONE.search(text[: phone.start]):
             yield _one("phone number", "phone", phone.raw_string, text, phone.start, phone.end)
-    for match in _ID.finditer(text):
-        value, start, end = match["id"], match.start("id"), match.end("id")
+    for found in _ID.finditer(text):
+        value, start, end = found["id"], found.start("id"), found.end("id")
         noun = _noun_before(text, start)
-        keyed = bool(_KEY.search(text[noun:start])) or match[0].startswith("#")
+        keyed = found[0].startswith("#") or _KEY.search(text[noun:start]) is not None
         plain = value.isdigit()
-        if _DATE.fullmatch(value) or (plain and _UNIT.match(text, end)) or (not plain and "-" not in value and not keyed):
+        if _DATE.fullmatch(value) or (plain and _UNIT.match(text, end)):
             continue
-        if not keyed and plain and (len(value) < 3 or (_YEAR.fullmatch(value) and text.strip(" ?!.#") != value)):
-            continue
-        yield Subject(value, "client ID" if plain else "ID", _ways(value, plain), noun, end)
+        alone = text.strip(" ?!.#") == value
+        if keyed or (len(value) > 2 and (alone or not _YEAR.fullmatch(value)) if plain else "-" in value):
+            yield Subject(value, "client ID" if plain else "ID", _ways(value, plain), noun, end)
 
 
 def _ways(value: str, plain: bool) -> tuple[tuple[tuple[str, str], ...], ...]:
@@ -100,15 +103,16 @@ def _named(text: str, words: Sequence[Word], vocabulary: Vocabulary) -> Iterator
             runs[-1].append(at)
         else:
             runs.append([at])
-    told = [run for run in runs if any(words[at].proper for at in run)] or [run for run in runs if 1 < len(run) < 5] or runs
-    told = [run for run in told if run[0] and words[run[0] - 1].low in _BEFORE] or told
+    told = [run for run in runs if any(words[at].proper for at in run)]
+    told = told or [run for run in runs if 1 < len(run) < 5] or runs
+    told = [run for run in told if run[0] and words[run[0] - 1].low in BEFORE] or told
     for run in told[:4]:
-        wide = [run[0] - 1, *run] if run[0] and _may_join(text, words, run[0] - 1, run[0], vocabulary) else run
-        last = run[-1]
-        wide = [*wide, last + 1] if last + 1 < len(words) and _may_join(text, words, last + 1, last, vocabulary) else wide
+        before, after = run[0] - 1, run[-1] + 1
+        wide = [before, *run] if _may_join(text, words, before, run[0], vocabulary) else run
+        wide = [*wide, after] if _may_join(text, words, after, run[-1], vocabulary) else wide
         ways = dict.fromkeys(way for part in (wide, run) for way in _name_ways(text, [words[at] for at in part]))
-        said = _bare(text[words[run[0]].start : words[last].end])
-        yield Subject(said, "name", tuple(ways), _noun_before(text, words[run[0]].start), words[last].end)
+        start, end = words[run[0]].start, words[run[-1]].end
+        yield Subject(_bare(text[start:end]), "name", tuple(ways), _noun_before(text, start), end)
 
 
 def _next_to(words: Sequence[Word], at: int) -> list[Word]:
@@ -120,7 +124,9 @@ def _joined(text: str, first: Word, second: Word) -> bool:
 
 
 def _may_join(text: str, words: Sequence[Word], at: int, beside: int, vocabulary: Vocabulary) -> bool:
-    """Whether the word at ``at``, though one of ours, may be part of the name beside it: "will smith", "tracy chung"."""
+    """Whether the word at ``at``, though one of ours, may belong to the name beside it: "will smith", "tracy chung"."""
+    if not 0 <= at < len(words):
+        return False
     first, second = sorted((at, beside))
     a_name = words[at].low in NAMES or not vocabulary.is_exact(words[at])
     return a_name and not words[at].proper and _joined(text, words[first], words[second])

@@ -10,13 +10,12 @@ from functools import lru_cache
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
-from tilores_x.llm.planner.lexicon import BUREAUS, COURTESY, FIELDS, SKIPPED, SMALL, TOPICS
+from tilores_x.llm.planner.lexicon import BUREAUS, COURTESY, FIELDS, MIXED_UP, SKIPPED, SMALL, TOPICS
 
 FIELD, BUREAU = "field:", "bureau:"
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")  # noqa: RUF001
 _SUFFIX = re.compile(r"(?<=...)(?:ations?|ings?|ed|es|s)$")
 _LONGEST_PHRASE = 4
-_MIXED_UP = ("the", "what", "and", "for", "with", "how", "when", "who", "does", "has", "from", "which", "client", "their")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +103,7 @@ class Vocabulary:
         bare = stem(low)
         near = process.extract(bare, self._stems, scorer=OSA.distance, score_cutoff=2 if len(bare) > 8 else 1, limit=5)
         known = next((str(known) for known, *_ in near if _is_slip(bare, str(known))), None)
-        return known or next((small for small in _MIXED_UP if sorted(small) == sorted(low) and small[0] == low[0]), None)
+        return known or next((small for small in MIXED_UP if sorted(small) == sorted(low) and small[0] == low[0]), None)
 
     def is_exact(self, word: Word) -> bool:
         return _plain(word.low) in SMALL or _plain(word.low) in self._known
