@@ -138,7 +138,8 @@ async def _embedded(settings: Settings) -> Any:
     from tilores_x.sandbox.instance import load_instance
     from tilores_x.sandbox.server import create_app
 
-    return await create_app(await asyncio.to_thread(load_instance, settings.sandbox))
+    instance = await asyncio.to_thread(load_instance, settings.sandbox)
+    return await create_app(instance, cache_dir=settings.cache_dir, off_loop=True)
 
 
 def _models(settings: Settings, environ: Mapping[str, str]) -> tuple[ModelCatalog, Health, ChatModels, Caller]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from operator import add
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
 from tilores_x.llm.calls import Attempt
 from tilores_x.tools.records import EntityBrief, Evidence, Plain

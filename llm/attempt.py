@@ -6,12 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
 from langchain_core.tools import BaseTool
+from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
 from tilores_x.deadline import Deadline
 from tilores_x.llm.choice import Candidate

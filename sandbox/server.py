@@ -64,10 +64,11 @@ class _Assembler:
 
     engine: Engine
     gate: _Gate
+    off_loop: bool = False
     _task: asyncio.Task[None] | None = None
 
     def wake(self) -> None:
-        if self.engine.waiting and not self._running():
+        if not self._running() and (self.off_loop or self.engine.waiting):
             self._task = asyncio.get_running_loop().create_task(self._run())
 
     def _running(self) -> bool:
@@ -78,7 +79,10 @@ class _Assembler:
         more = True
         while more:
             async with self.gate():
-                more = self.engine.work(CHUNK_S)
+                if self.off_loop:
+                    more = await asyncio.to_thread(self.engine.work, CHUNK_S)
+                else:
+                    more = self.engine.work(CHUNK_S)
             await asyncio.sleep(0)
 
     async def settled(self) -> None:
@@ -97,6 +101,7 @@ class Sandbox:
     tokens: Tokens
     latency_s: float = 0.0
     alias_latency_s: float = 0.0
+    off_loop: bool = False
     operations: Operations = field(init=False)
     check: Check = field(init=False)
     _gate: _Gate = field(default_factory=_Gate)
@@ -107,7 +112,7 @@ class Sandbox:
         attach(self.instance.schema)
         self.operations = Operations(self.instance.schema)
         self.check = record_check(self.instance.schema)
-        self._assembler = _Assembler(self.engine, self._gate)
+        self._assembler = _Assembler(self.engine, self._gate, self.off_loop)
 
     async def token(self, request: Request) -> Response:
         """``POST /oauth2/token``: client credentials as HTTP Basic or in the form."""
@@ -161,14 +166,19 @@ class Sandbox:
     async def _answer(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
         if not SETTLING.isdisjoint(operation.roots):
             await self._assembler.settled()
+        if self.off_loop:
+            return await self._apart(operation, variables, scopes)
         try:
             async with self._gate():
                 return self._execute(operation, variables, scopes, VALUES_ON_LOOP)
         except TooLargeHere:
-            task = asyncio.get_running_loop().create_task(self._on_thread(operation, variables, scopes))
-            self._large.add(task)
-            task.add_done_callback(self._large.discard)
-            return await asyncio.shield(task)  # the thread has the engine until it is done, whoever stops waiting
+            return await self._apart(operation, variables, scopes)
+
+    async def _apart(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
+        task = asyncio.get_running_loop().create_task(self._on_thread(operation, variables, scopes))
+        self._large.add(task)
+        task.add_done_callback(self._large.discard)
+        return await asyncio.shield(task)  # the thread has the engine until it is done, whoever stops waiting
 
     async def _on_thread(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
         async with self._gate():
@@ -208,20 +218,22 @@ async def create_app(
     people: int | None = None,
     token_ttl_s: float = 3600,
     cache_dir: Path | None = None,
+    off_loop: bool = False,
 ) -> Starlette:
     """The sandbox of an instance, its records loaded.
 
     ``file`` keeps the records in a SQLite file (made and filled if it does not exist); without it they live in memory.
     ``people`` generates that many in place of the instance's own records (shipped instances only). ``latency_ms`` is
     added to every request, ``alias_latency_ms`` for each field at the top of an operation. ``cache_dir`` keeps loaded
-    instances for a quick start (tilores-x's own cache folder by default).
+    instances for a quick start (tilores-x's own cache folder by default). ``off_loop`` touches the database on threads
+    alone, for an event loop that has other guests; the sandbox's own is quicker without.
 
     Raises:
         InstanceError: the records or the file can't be used.
     """
     engine = await asyncio.to_thread(open_engine, instance, file=file, people=people, cache_dir=cache_dir)
     tokens = Tokens(client_id, client_secret, ttl_s=token_ttl_s)
-    sandbox = Sandbox(engine, instance, tokens, latency_ms / 1000, alias_latency_ms / 1000)
+    sandbox = Sandbox(engine, instance, tokens, latency_ms / 1000, alias_latency_ms / 1000, off_loop)
     sandbox._assembler.wake()
     return sandbox.app()
 

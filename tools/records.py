@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypedDict
+from typing import Any
+
+from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
 Plain = str | int | float | bool | None
 
