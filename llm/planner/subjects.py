@@ -96,7 +96,7 @@ def _named(text: str, words: Sequence[Word], vocabulary: Vocabulary) -> Iterator
     """Runs of words that are no words of ours. Capitals mark a name, so do two words together, or a preposition."""
     runs: list[list[int]] = []
     for at, word in enumerate(words):
-        beside = word.proper and any(other.proper and not vocabulary.is_exact(other) for other in _next_to(words, at))
+        beside = word.proper and any(other.proper and not vocabulary.holds(other) for other in _next_to(words, at))
         if any(character.isdigit() for character in word.low) or (vocabulary.meant(word) is not None and not beside):
             continue
         if runs and runs[-1][-1] == at - 1 and _joined(text, words[at - 1], word):
@@ -128,8 +128,8 @@ def _may_join(text: str, words: Sequence[Word], at: int, beside: int, vocabulary
     if not 0 <= at < len(words):
         return False
     first, second = sorted((at, beside))
-    a_name = words[at].low in NAMES or not vocabulary.is_exact(words[at])
-    return a_name and not words[at].proper and _joined(text, words[first], words[second])
+    a_name = words[at].low in NAMES or words[at].low.removesuffix("s") in NAMES or not vocabulary.holds(words[at])
+    return a_name and _joined(text, words[first], words[second])
 
 
 def _name_ways(text: str, run: Sequence[Word]) -> Iterator[tuple[tuple[str, str], ...]]:
@@ -153,5 +153,5 @@ def _bare(name: str) -> str:
 
 def _without_s(name: str, word: Word) -> list[str]:
     """ "whats jane does score": the s may be a possessive without its apostrophe."""
-    bare = name[:-1] if name[-1:] in "sS" and len(name) > 3 and not word.possessive else name
+    bare = name[:-1] if name[-1:] in "sS" and len(name) > 2 and not word.possessive else name
     return list(dict.fromkeys((name, bare)))

@@ -43,7 +43,7 @@ def read_words(text: str) -> list[Word]:
     """The words of ``text``. Where most words begin with a capital letter, a capital says nothing."""
     found = [(match[0].replace("’", "'"), *match.span()) for match in _WORD.finditer(text)]  # noqa: RUF001
     plain = sum(word[0].islower() for word, *_ in found)
-    telling = plain > sum(word[0].isupper() for word, *_ in found) / 2
+    telling = plain >= sum(word[0].isupper() for word, *_ in found) / 2
     words = []
     for at, (word, start, end) in enumerate(found):
         low = word.lower()
@@ -67,6 +67,7 @@ class Vocabulary:
 
     def __init__(self, concepts: Iterable[str]) -> None:
         self._phrases: dict[tuple[str, ...], list[str]] = {}
+        self._literal = set(SMALL)
         self._add("", COURTESY, alone=True)
         for bureau, phrases in BUREAUS.items():
             self._add(BUREAU + bureau, phrases, alone=True)
@@ -82,6 +83,7 @@ class Vocabulary:
     def _add(self, topic: str, phrases: Iterable[str], *, alone: bool = False) -> None:
         """A phrase may speak of several topics, unless it speaks of one ``alone`` and is taken by another already."""
         for phrase in phrases:
+            self._literal.update(phrase.split())
             parts = tuple(_plain(part) for part in phrase.split() if part not in SKIPPED)
             if len(parts) == 1 and parts[0] in SMALL and " " in phrase:
                 continue  # what is left of it says nothing
@@ -105,8 +107,9 @@ class Vocabulary:
         known = next((str(known) for known, *_ in near if _is_slip(bare, str(known))), None)
         return known or next((small for small in MIXED_UP if sorted(small) == sorted(low) and small[0] == low[0]), None)
 
-    def is_exact(self, word: Word) -> bool:
-        return _plain(word.low) in SMALL or _plain(word.low) in self._known
+    def holds(self, word: Word) -> bool:
+        """Whether ``word`` is literally one of ours, or an inflection; of others only the stem happens to be alike."""
+        return word.low in self._literal or _SUFFIX.sub("", word.low) in self._literal
 
     def topics(self, words: Sequence[Word]) -> list[Spoken]:
         """What the phrases of ``words`` speak of, in their order; of overlapping phrases the longest counts."""
