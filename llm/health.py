@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from tilores_x.llm import limits
@@ -22,7 +23,9 @@ from tilores_x.llm.quantiles import Quantiles, Recent
 
 FAILURE_SHARE = 0.5
 FEWEST_CALLS = 3
+JUDGED_CALLS = 20
 JUDGED_S = 60.0
+IN_A_ROW = 5
 FAILURE_COOLDOWN_S = 10.0
 LIMIT_COOLDOWN_S = 5.0
 UNKNOWN_COOLDOWN_S = 300.0
@@ -258,8 +261,12 @@ def _measure(known: _Model, event: Event) -> None:
 
 
 def _failing(known: _Model, at: float) -> bool:
-    judged = [outcome for moment, outcome in known.outcomes if moment > at - JUDGED_S]
-    return len(judged) >= FEWEST_CALLS and judged.count(Outcome.FAILED) >= FAILURE_SHARE * len(judged)
+    """Whether half of the last 20 calls failed, or the last five did: an outage shows at once on a busy model too."""
+    recent = [outcome for moment, outcome in islice(reversed(known.outcomes), JUDGED_CALLS) if moment > at - JUDGED_S]
+    failed = recent.count(Outcome.FAILED)
+    return (len(recent) >= FEWEST_CALLS and failed >= FAILURE_SHARE * len(recent)) or (
+        len(recent) >= IN_A_ROW and all(outcome is Outcome.FAILED for outcome in recent[:IN_A_ROW])
+    )
 
 
 def _less(quota: Quota | None, taken: float) -> Quota | None:

@@ -58,10 +58,29 @@ class TestCooldown:
         assert chosen(health) == {"alpha:n", "beta:m"}
 
     def test_is_not_begun_by_a_small_share(self, health):
-        for _ in range(9):
-            health.finished("alpha:m", Outcome.OK, seconds=0.1)
-        fail(health, 8)
+        for _ in range(30):
+            for _ in range(7):
+                health.finished("alpha:m", Outcome.OK, seconds=0.1)
+            fail(health, 4)
         assert "alpha:m" in chosen(health)
+
+    def test_begins_soon_however_busy_the_model_was(self, health):
+        for _ in range(500):
+            health.finished("alpha:m", Outcome.OK, seconds=0.1)
+        fail(health, rules.IN_A_ROW - 1)
+        assert "alpha:m" in chosen(health)
+        fail(health, 1)
+        assert "alpha:m" not in chosen(health)
+
+    def test_begins_when_half_of_the_last_calls_failed(self, health):
+        for _ in range(100):
+            health.finished("alpha:m", Outcome.OK, seconds=0.1)
+        for _ in range(rules.JUDGED_CALLS // 2):
+            assert "alpha:m" in chosen(health)
+            fail(health, 1)
+            health.finished("alpha:m", Outcome.OK, seconds=0.1)
+        fail(health, 1)
+        assert "alpha:m" not in chosen(health)
 
     def test_forgets_failures_of_long_ago(self, health, clock):
         fail(health, rules.FEWEST_CALLS - 1)
