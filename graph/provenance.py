@@ -19,16 +19,22 @@ _SHORTEST_TEXT = 3
 def cite(text: str, index: EvidenceIndex, about: Collection[str] = ()) -> list[Citation]:
     """The facts that ``text`` rests on, in the order in which it shows their values, each once.
 
-    ``about`` are the entities that this question looked up: a value that theirs prove is cited from no one else's.
+    ``about`` are the entities that this question looked up. A value that theirs prove is cited from no one else's, and
+    words of earlier questions' records are not cited at all: only figures may rest on what was found before.
     """
     spoken = frozenset(re.findall(r"[a-z]+", text.casefold()))
-    found: list[tuple[int, list[Fact]]] = [(item.start, index.proof(item) or []) for item in read_items(text)]
-    found += _texts(text, index)
+    items = [(item.start, index.proof(item) or []) for item in read_items(text)]
+    found = [(start, _of(about, facts) or facts) for start, facts in items]
+    found += [(start, _of(about, facts) if about else facts) for start, facts in _texts(text, index)]
     citations: dict[tuple[str, str], Citation] = {}
     for _, facts in sorted(found, key=lambda entry: entry[0]):
-        for fact in _telling([fact for fact in facts if fact["entity_id"] in about] or facts, spoken):
+        for fact in _telling(facts, spoken):
             citations.setdefault((fact["record_id"], fact["field"]), _citation(fact))
     return list(citations.values())
+
+
+def _of(about: Collection[str], facts: list[Fact]) -> list[Fact]:
+    return [fact for fact in facts if fact["entity_id"] in about]
 
 
 def _texts(text: str, index: EvidenceIndex) -> Iterable[tuple[int, list[Fact]]]:
