@@ -14,6 +14,7 @@ from support.small_instance import Client, open_client, write_instance
 from tilores_x.errors import InstanceError
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
+from tilores_x.sandbox.store import Store
 
 SUBMIT = "mutation ($r: [RecordInput!]!) { submit(input: {records: $r}) { recordsAdded } }"
 COUNT = '{ search(input: {parameters: {city: "Durable"}}) { entities { records { id } } } }'
@@ -121,3 +122,10 @@ async def test_a_broken_record_leaves_no_half_filled_file(tmp_path: Path) -> Non
     write_instance(folder, bad[:1])
     app = await create_app(load_instance(folder), file=file)
     assert app.state.sandbox.engine.store.count() == 1
+
+
+def test_a_file_is_written_ahead_and_synced(tmp_path: Path) -> None:
+    store = Store(tmp_path / "sandbox.sqlite")
+    pragmas = {name: store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2}
+    store.close()

@@ -15,7 +15,7 @@ from support.small_instance import PEOPLE, RULES, write_instance
 from tilores_x.sandbox.engine import Edge, Engine
 from tilores_x.sandbox.record import Refused
 from tilores_x.sandbox.rules import RuleSet, load_rules
-from tilores_x.sandbox.store import Store
+from tilores_x.sandbox.store import EntityRow, Store
 from tilores_x.sandbox.views import EntityView
 
 Record = dict[str, Any]
@@ -35,18 +35,22 @@ def fill(rules: RuleSet, records: Iterable[Record]) -> Engine:
 
 
 def partition(engine: Engine, ids: Iterable[str]) -> Partition:
-    held: dict[int, set[str]] = {}
+    groups: dict[int, set[str]] = {}
     for record_id in ids:
-        row = engine.entity_of(record_id)
-        assert row is not None
-        held.setdefault(row.number, set()).add(record_id)
+        row = held(engine, record_id)
+        groups.setdefault(row.number, set()).add(record_id)
         assert row.size == len(engine.store.records_of([row.number]))
-    return {frozenset(group) for group in held.values()}
+    return {frozenset(group) for group in groups.values()}
+
+
+def held(engine: Engine, record_id: str) -> EntityRow:
+    row = engine.entity_of(record_id)
+    assert row is not None
+    return row
 
 
 def view(engine: Engine, record_id: str) -> EntityView:
-    row = engine.entity_of(record_id)
-    assert row is not None
+    row = held(engine, record_id)
     return EntityView(row.id, engine, lambda: engine.store.records_of([row.number]))
 
 
@@ -311,6 +315,62 @@ def test_a_ban_outlives_new_records_and_new_versions_until_it_is_lifted(rules: R
     assert partition(engine, "abc") == {frozenset("abc")}
     assert (engine.entity_of("b") or other).id == whole.id
     assert not engine.remove_ban(whole.id, whole.id, [whole.id])
+
+
+def test_a_cut_lasts_until_one_of_its_records_comes_in_a_new_version(rules: RuleSet) -> None:
+    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
+    engine.disassemble([Edge("a", "b")], [], ban=False)
+    engine.add([{"id": "b", "email": "a@x.example", "city": "elsewhere"}])
+    assert partition(engine, "ab") == {frozenset("ab")}
+    assert view(engine, "a").edges == ["a:b:EMAIL"]
+
+
+def test_a_later_record_that_is_alike_unites_what_was_taken_apart(rules: RuleSet) -> None:
+    born = {"last_name": "Marlow", "dob": "1980-03-02"}
+    engine = fill(rules, [{"id": n, "city": n, **born} for n in "ab"])
+    engine.disassemble([Edge("a", "b")], [], ban=False)
+    assert partition(engine, "ab") == {frozenset("a"), frozenset("b")}
+    engine.add([{"id": "c", "last_name": "Marlowe", "dob": "1980-03-02"}])
+    assert partition(engine, "abc") == {frozenset("abc")}
+
+
+def test_a_record_that_loses_its_part_of_a_ban_joins_the_other_part(rules: RuleSet) -> None:
+    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
+    engine.disassemble([Edge("a", "b")], [], ban=True)
+    engine.add([{"id": "x", "email": "a@x.example"}])
+    assert partition(engine, "abx") == {frozenset("ax"), frozenset("b")}
+    engine.add([{"id": "a", "email": "other@x.example"}])
+    assert partition(engine, "abx") == {frozenset("a"), frozenset("bx")}
+
+
+def test_an_entity_taken_apart_twice_keeps_all_its_parts_apart(rules: RuleSet) -> None:
+    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "abc"])
+    engine.disassemble([], ["a"], ban=True)
+    engine.disassemble([], ["b"], ban=True)
+    for record_id in "abc":
+        engine.add([{"id": record_id, "email": "a@x.example", "city": "elsewhere"}])
+    assert partition(engine, "abc") == {frozenset("a"), frozenset("b"), frozenset("c")}
+
+
+def test_a_lifted_ban_takes_its_cuts_along(rules: RuleSet) -> None:
+    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
+    whole = held(engine, "a")
+    engine.disassemble([Edge("a", "b")], [], ban=True)
+    assert engine.remove_ban(whole.id, held(engine, "b").id, [held(engine, "a").id])
+    assert partition(engine, "ab") == {frozenset("ab")}
+    assert view(engine, "a").edges == ["a:b:EMAIL"]
+
+
+def test_a_record_whose_edges_were_cut_stands_for_itself(rules: RuleSet) -> None:
+    engine = fill(rules, [{"id": n, "email": "a@x.example"} for n in "ab"])
+    assert view(engine, "a").duplicates == {"a": ["b"]}
+    engine.disassemble([], ["b"], ban=False)
+    engine.add([{"id": "c", "email": "a@x.example", "city": "x"}])
+    entity = view(engine, "a")
+    assert entity.duplicates == {}
+    assert entity.edges == ["a:c:EMAIL", "b:c:EMAIL"]
+    without_bridge = entity.considering([{"field": "id", "equals": "c", "invert": True}])
+    assert [[record["id"] for record in part.records] for part in without_bridge] == [["a"], ["b"]]
 
 
 def test_taking_out_the_edge_of_an_original_takes_out_its_duplicates_edges(rules: RuleSet) -> None:
