@@ -19,7 +19,7 @@ def guessed(text: str, evidence: Sequence[Evidence], question: str, before: Sequ
     ``before`` are the earlier questions of the conversation: they tell who is meant when this one names nobody.
     """
     alone = {one["entities"][0]["entity_id"] for one in evidence if _searched(one) and len(one["entities"]) == 1}
-    said = _Words(text)
+    said = Words(text)
     for one in evidence:
         people = one["entities"]
         if not _searched(one) or len(people) < 2 or alone & {person["entity_id"] for person in people}:
@@ -83,12 +83,12 @@ def _own_values(people: Sequence[EntityBrief], values: object) -> dict[str, set[
 
 
 def _singles_out(own: dict[str, set[str]], text: str) -> bool:
-    said = _Words(text)
+    said = Words(text)
     return sum(any(said.holds(value) for value in values) for values in own.values()) == 1
 
 
 def _names_any(people: Iterable[EntityBrief], question: str) -> bool:
-    said = _Words(question)
+    said = Words(question)
     return any(said.holds(value) for person in people for value in map(_folded, _labels(person)))
 
 
@@ -96,7 +96,7 @@ def _folded(value: str) -> str:
     return " ".join(str(value).split()).casefold()
 
 
-class _Words:
+class Words:
     """A text that can be asked whether it shows a value: word for word, or as the same figure, date or number."""
 
     def __init__(self, text: str) -> None:

@@ -14,13 +14,14 @@ from tilores_x.deadline import current_deadline
 from tilores_x.errors import ModelUnavailable
 from tilores_x.graph.calling import this_question
 from tilores_x.graph.context import Context
-from tilores_x.graph.grounding import CALCULATE, EvidenceIndex, unproven
+from tilores_x.graph.grounding import EvidenceIndex, unproven
 from tilores_x.graph.mending import proven_part
 from tilores_x.graph.nodes.think import cost_usd
 from tilores_x.graph.people import guessed, which_one
 from tilores_x.graph.prompts import today
 from tilores_x.graph.provenance import cite
 from tilores_x.graph.question import cleaned, read_question
+from tilores_x.graph.recall import people_of, recall, shown
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import Citation, Reply, State
 from tilores_x.graph.window import forgotten
@@ -45,8 +46,11 @@ class Answer:
         async with at_work("answer", question.id, *clock_of(state)) as work:
             draft = state["messages"][-1]
             text = cleaned(draft.text).strip()
-            evidence = [*_earlier(state["messages"], question.id), *state["evidence"]]
-            contents = _shown(state["messages"])
+            turn = this_question(state["messages"])
+            about = people_of(state["evidence"])
+            before = recall(state["messages"][: -len(turn)], about, f"{question.text}\n{text}")
+            evidence = [*before.evidence, *state["evidence"]]
+            contents = [*before.contents, *shown(turn)]
             index = EvidenceIndex(evidence, question=question.text, today=today(), contents=contents)
             people = guessed(text, state["evidence"], question.text, _questions(state["messages"], question.id))
             problems = _problems(text, index, people)
@@ -55,7 +59,7 @@ class Answer:
                 return {
                     "messages": [RemoveMessage(id=draft.id or "")],
                     "draft": text,
-                    "drafted_at": len(this_question(state["messages"])) - 1,
+                    "drafted_at": len(turn) - 1,
                     "corrections": problems,
                     "timings": work.done("sent back"),
                 }
@@ -67,7 +71,7 @@ class Answer:
             missing += [f"no record proves: {statement}" for statement in removed]
             if not text:
                 raise ModelUnavailable("The model gave no answer. Ask again, or choose another model.")
-            return self._finished(state, work, text, cite(text, index, _about(state["evidence"])), missing)
+            return self._finished(state, work, text, cite(text, index, about), missing)
 
     def _finished(
         self, state: State, work: Work, text: str, citations: list[Citation], missing: list[str]
@@ -139,32 +143,6 @@ def _entities(evidence: Iterable[Evidence], citations: Sequence[Citation]) -> li
     return [entity for entity_id, entity in found.items() if entity_id in cited][:MOST_ENTITIES] or list(
         found.values()
     )[:MOST_ENTITIES]
-
-
-def _about(evidence: Iterable[Evidence]) -> set[str]:
-    """The entities that this question looked up."""
-    named = {entity["entity_id"] for one in evidence for entity in one["entities"]}
-    return named | {fact["entity_id"] for one in evidence for fact in one["facts"]}
-
-
-def _earlier(messages: Sequence[AnyMessage], question_id: str) -> list[Evidence]:
-    """What earlier questions of the conversation have found: a follow-up may rest on it."""
-    found = []
-    for message in messages:
-        if message.id == question_id:
-            break
-        if isinstance(message, ToolMessage) and isinstance(message.artifact, dict):
-            found.append(message.artifact)
-    return found  # type: ignore[return-value]
-
-
-def _shown(messages: Sequence[AnyMessage]) -> list[str]:
-    """What tools have returned in this conversation; a computed result proves itself by its operands alone."""
-    return [
-        message.text
-        for message in messages
-        if isinstance(message, ToolMessage) and message.status != "error" and message.name != CALCULATE
-    ]
 
 
 def _questions(messages: Sequence[AnyMessage], question_id: str) -> list[str]:
