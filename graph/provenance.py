@@ -14,27 +14,26 @@ PER_ITEM = 3
 """The most records that are cited for one value: more say nothing new."""
 
 _SHORTEST_TEXT = 3
+_EMPTY = frozenset({"date", "id", "value", "name", "type", "response"})
 
 
-def cite(text: str, index: EvidenceIndex, about: Collection[str] = ()) -> list[Citation]:
+def cite(text: str, index: EvidenceIndex, about: Collection[str] = (), question: str = "") -> list[Citation]:
     """The facts that ``text`` rests on, in the order in which it shows their values, each once.
 
-    ``about`` are the entities that this question looked up. A value that theirs prove is cited from no one else's, and
-    words of earlier questions' records are not cited at all: only figures may rest on what was found before.
+    ``about`` are the entities that this question looked up: a value that theirs prove is cited from no one else's.
+    A value may stand in several fields: those count that ``text`` and ``question`` speak of, and the records that prove
+    what else is said.
     """
-    spoken = frozenset(re.findall(r"[a-z]+", text.casefold()))
-    items = [(item.start, index.proof(item) or []) for item in read_items(text)]
-    found = [(start, _of(about, facts) or facts) for start, facts in items]
-    found += [(start, _of(about, facts) if about else facts) for start, facts in _texts(text, index)]
+    spoken = frozenset(_stem(word) for word in re.findall(r"[a-z]+", f"{text}\n{question}".casefold()))
+    found: list[tuple[int, list[Fact]]] = [(item.start, index.proof(item) or []) for item in read_items(text)]
+    found += _texts(text, index)
+    found = [(at, [fact for fact in facts if fact["entity_id"] in about] or facts) for at, facts in found]
+    sure = {fact["record_id"] for _, facts in found if _fields(facts) == 1 for fact in facts}
     citations: dict[tuple[str, str], Citation] = {}
     for _, facts in sorted(found, key=lambda entry: entry[0]):
-        for fact in _telling(facts, spoken):
+        for fact in _telling(facts, spoken, sure):
             citations.setdefault((fact["record_id"], fact["field"]), _citation(fact))
     return list(citations.values())
-
-
-def _of(about: Collection[str], facts: list[Fact]) -> list[Fact]:
-    return [fact for fact in facts if fact["entity_id"] in about]
 
 
 def _texts(text: str, index: EvidenceIndex) -> Iterable[tuple[int, list[Fact]]]:
@@ -46,20 +45,28 @@ def _texts(text: str, index: EvidenceIndex) -> Iterable[tuple[int, list[Fact]]]:
             yield match.start(), facts
 
 
-def _telling(facts: list[Fact], spoken: frozenset[str]) -> list[Fact]:
-    """The few to cite: facts of fields that the answer speaks of before others that hold the same value."""
-    if len({fact["field"] for fact in facts}) > 1:
-        named = [fact for fact in facts if _words(fact["field"]) & spoken]
-        facts = named or facts
+def _telling(facts: list[Fact], spoken: frozenset[str], sure: set[str]) -> list[Fact]:
+    """The few to cite: facts of fields that are spoken of before others that hold the same value."""
+    if _fields(facts) > 1:
+        facts = [fact for fact in facts if _words(fact["field"]) & spoken] or facts
+        facts = [fact for fact in facts if fact["record_id"] in sure] or facts
     each = {(fact["record_id"], fact["field"]): fact for fact in facts}
     return list(each.values())[:PER_ITEM]
 
 
+def _fields(facts: Iterable[Fact]) -> int:
+    return len({fact["field"] for fact in facts})
+
+
 def _words(field: str) -> frozenset[str]:
-    last = [part for part in field.split(".") if part not in ("*",) and not part.isdigit()][-2:]
-    return frozenset(
-        word.casefold() for part in last for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", part) if len(word) > 2
-    )
+    """The words of a path's last two names, but for those that say nothing (dates, ids)."""
+    last = [part for part in field.split(".") if part != "*" and not part.isdigit()][-2:]
+    words = {_stem(word.casefold()) for part in last for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", part)}
+    return frozenset(words - _EMPTY)
+
+
+def _stem(word: str) -> str:
+    return word.removesuffix("s")
 
 
 def _citation(fact: Fact) -> Citation:

@@ -71,7 +71,7 @@ class Answer:
             missing += [f"no record proves: {statement}" for statement in removed]
             if not text:
                 raise ModelUnavailable("The model gave no answer. Ask again, or choose another model.")
-            return self._finished(state, work, text, cite(text, index, about), missing)
+            return self._finished(state, work, text, cite(text, index, about, question.text), missing)
 
     def _finished(
         self, state: State, work: Work, text: str, citations: list[Citation], missing: list[str]

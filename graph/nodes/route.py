@@ -17,6 +17,7 @@ from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
 from tilores_x.graph.window import characters, recent
 from tilores_x.graph.work import at_work, question_seconds
+from tilores_x.llm.catalog import Resolved
 from tilores_x.llm.choice import Limits, Needs
 from tilores_x.llm.classify import classify
 from tilores_x.llm.routing import choose
@@ -52,6 +53,7 @@ class Route:
                 limits=Limits(max_usd=context.max_usd or settings.max_question_usd, deadline_s=deadline_at - now),
                 pinned=context.model or settings.model,
             )
+            Resolved(choice.best.model, choice.warning).announce()
             return {
                 "started_at": now,
                 "deadline_at": deadline_at,

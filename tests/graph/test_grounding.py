@@ -193,6 +193,23 @@ def test_citations_are_the_facts_that_the_answer_shows() -> None:
     assert cite("Nothing at all.", index) == []
 
 
+def test_the_question_and_the_other_facts_tell_which_record_is_meant() -> None:
+    same = evidence(
+        fact("ENROLL_DATE", "2024-05-03", "crm-1"),
+        fact("CREDIT_SCORE.*.Date", "2024-05-03", "bur-1"),
+        fact("CREDIT_SCORE.*.Date", "2024-05-03", "bur-2"),
+        fact("CREDIT_SCORE.*.Value", "698", "bur-1"),
+    )
+    index = EvidenceIndex([same], question="", today=TODAY)
+
+    def cited(question: str) -> set[tuple[str, str]]:
+        return {(found["record_id"], found["field"]) for found in cite("It is 698 (2024-05-03).", index, (), question)}
+
+    score = {("bur-1", "CREDIT_SCORE.*.Value"), ("bur-1", "CREDIT_SCORE.*.Date")}
+    assert cited("what are the scores") == score
+    assert cited("and now") == score
+
+
 def test_of_fields_with_the_same_value_the_one_spoken_of_is_cited() -> None:
     same = evidence(fact("DAYS_LATE", "4", "pay-1"), fact("CARD_TYPE", "4", "card-1"))
     index = EvidenceIndex([same], question="", today=TODAY)

@@ -16,13 +16,7 @@ def looked_up(entity: str, client: str, first: str, score: str) -> ToolMessage:
         "tool": "tilores_search",
         "call_id": None,
         "arguments": {"CLIENT_ID": client},
-        "entities": [
-            {
-                "entity_id": entity,
-                "label": {"first_name": [first], "last_name": ["Doe"], "client_id": [client]},
-                "records": 7,
-            }
-        ],
+        "entities": [{"entity_id": entity, "label": label, "records": 7}],
         "facts": [fact],
         "figures": [
             {"name": "people found", "value": 1, "unit": None, "facts": [], "count": 1},
