@@ -7,7 +7,7 @@ import atexit
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -109,7 +109,7 @@ class Asker:
             on_progress("searching Tilores")
         try:
             async for update in self.graph.astream(
-                {"messages": [asked]}, config, context=context, stream_mode="updates", durability="exit"
+                {"messages": [asked]}, config, context=context, stream_mode="updates", durability=self._durability
             ):
                 for node, written in update.items():
                     if on_progress and (words := _progress(node, written or {})):
@@ -117,7 +117,7 @@ class Asker:
                     if node == "answer" and "reply" in written:
                         reply = written["reply"]
         except TiloresXError as error:
-            self.resources.ledger.failed(type(error).__name__)
+            self.resources.ledger.failed(_public_name(error))
             raise
         finally:
             if conversation is None:
@@ -125,10 +125,20 @@ class Asker:
         assert reply is not None
         return reply
 
+    @property
+    def _durability(self) -> Literal["exit", "async"]:
+        """What is kept in memory ends with the process: then one write, at the end, is enough."""
+        return "exit" if isinstance(self.graph.checkpointer, InMemorySaver) else "async"
+
     async def _forget(self, thread_id: str) -> None:
         """A question that stands alone leaves nothing behind."""
         if isinstance(self.graph.checkpointer, BaseCheckpointSaver):
             await self.graph.checkpointer.adelete_thread(thread_id)
+
+
+def _public_name(error: TiloresXError) -> str:
+    """The class that callers know it by: a room may raise a kind of its own."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == TiloresXError.__module__)
 
 
 def _progress(node: str, written: dict[str, Any]) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +14,16 @@ import pytest_asyncio
 from langchain_core.messages import AIMessageChunk, HumanMessage, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from support.loopback import served
 from support.pipeline import MODEL, customer, newest_score, pipeline, results, truth
 from support.provider import Provider
 from support.wire import Fault, Script
 
-from tilores_x.errors import BudgetExceeded, DeadlineExceeded, ModelUnavailable, QuestionError
+from tilores_x.errors import BudgetExceeded, DeadlineExceeded, ModelUnavailable, QuestionError, TiloresUnavailable
 from tilores_x.graph.build import build_graph
 from tilores_x.graph.edges import MOST_ROUNDS
+from tilores_x.sandbox.instance import load_instance
+from tilores_x.sandbox.server import create_app
 from tilores_x.serving.embed import Asker
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -297,6 +302,33 @@ async def test_tokens_stream_from_think(asker: Asker, provider: Provider) -> Non
     ]
     assert "".join(chunk.text for chunk, _ in chunks) == "There is nobody like that."
     assert {metadata["langgraph_node"] for _, metadata in chunks} == {"think"}
+
+
+async def test_who_streams_is_told_that_a_draft_is_withdrawn(asker: Asker, provider: Provider) -> None:
+    provider.then(Script("The score is 777."), Script("No score is known."))
+    seen: dict[str, list[Any]] = {"messages": [], "custom": []}
+    async for mode, part in build_graph(asker.resources).astream(
+        {"messages": [("user", "score?")]}, stream_mode=["messages", "custom"]
+    ):
+        seen[mode].append(part)
+    (told,) = seen["custom"]
+    drafts = {chunk.id for chunk, _ in seen["messages"] if isinstance(chunk, AIMessageChunk) and "777" in chunk.text}
+    assert drafts == {told["withdrawn"]}
+
+
+async def test_an_instance_that_goes_away_is_a_typed_error(tmp_path: Path) -> None:
+    app = await create_app(load_instance("credit"), off_loop=True)
+    with Provider(default=Script("Nobody.")) as provider:
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(served(app))
+            token = {"token_url": f"{url}oauth2/token", "client_id": "sandbox", "client_secret": "sandbox"}
+            async with pipeline(tmp_path, provider, api_url=url, deadline_s=4, **token) as asker:
+                assert not asker.resources.sandboxed
+                await asker.ask("who is client 4001")
+                await stack.aclose()
+                with pytest.raises(TiloresUnavailable):
+                    await asker.ask("who is client 4002")
+                assert asker.resources.ledger.failures == {"TiloresUnavailable": 1}
 
 
 async def test_progress_is_told_in_words(asker: Asker, provider: Provider) -> None:
