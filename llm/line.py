@@ -16,6 +16,7 @@ import orjson
 from tilores_x.llm.faults import CutShort
 from tilores_x.llm.progress import current_progress
 from tilores_x.llm.sse import EventReader, parsed
+from tilores_x.llm.textruns import TextRuns
 
 CONNECT_S = 5.0
 """Seconds for a connection to come about. Everything after it is under the question's deadline alone."""
@@ -70,15 +71,16 @@ class Line:
             raise self.errors.APIConnectionError(request=self._request()) from error
 
     async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[list[dict[str, Any]]]:
-        reader, content = EventReader(), response.content
+        reader, runs, content = EventReader(), TextRuns(), response.content
         while not reader.done:
             piece = await content.readany()
             if not piece:
                 return
-            events = reader.feed(piece)
+            events = runs.joined(reader.feed(piece))
             if not events:
                 continue
             chunks, broken = parsed(events)
+            runs.learn(events, chunks)
             fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
             if chunks and fault != 0:
                 yield chunks[:fault]

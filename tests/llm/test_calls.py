@@ -341,6 +341,17 @@ async def test_races_stay_within_the_budget(provider: Provider, made: Clients) -
     assert provider.counts.requests <= 30 * 1.2 + 3
 
 
+async def test_quick_answers_earn_the_races_of_later_ones(provider: Provider, made: Clients) -> None:
+    at = made.calling(hedging=True)
+    await _measured(at, provider, "groq")
+    for _ in range(4):
+        provider.always(Script("late", ttft_s=5), to="groq")
+        assert (await at.ask("groq", "openai")).attempts[-1]["model"] == "openai:m"
+        provider.always(Script("quick"), to="groq")
+        for _ in range(5):
+            await at.ask("groq", "openai")
+
+
 async def test_without_the_setting_nothing_is_raced(provider: Provider, made: Clients) -> None:
     at = made.calling()
     await _measured(at, provider, "groq")

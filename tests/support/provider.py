@@ -18,14 +18,16 @@ import argparse
 import asyncio
 import contextlib
 import json
+import os
 import socket
 import struct
 import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from support.wire import Dialect, Encoder, Fault, Script
 
@@ -173,11 +175,11 @@ class _Connection(asyncio.Protocol):
         self._writable.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
         self.provider.counts.connections += 1
-        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if (connected := transport.get_extra_info("socket")) is not None:
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connections.discard(self)
@@ -229,7 +231,7 @@ class _Connection(asyncio.Protocol):
             self.provider.default = Script(**json.loads(raw))
             self._send(200, {}, b"{}")
         elif path == "/counts":
-            self._send(200, {}, _json(asdict(self.provider.counts)))
+            self._send(200, {}, _json(asdict(self.provider.counts) | {"cpu_s": time.process_time()}))
         else:
             self._send(404, {}, _json({"error": {"message": f"no {path} here", "type": "not_found"}}))
 
@@ -316,7 +318,8 @@ class _Connection(asyncio.Protocol):
                 sent = due
                 if not self._writable.is_set():
                     await self._writable.wait()
-            await asyncio.sleep(max(0.0, began + sent / tokens_per_s - loop.time()))
+            # Timers are no finer than a millisecond: a shorter sleep would only spin.
+            await asyncio.sleep(max(0.001, began + sent / tokens_per_s - loop.time()))
 
     def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
         assert self._transport is not None
@@ -345,6 +348,16 @@ def _json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where there is one: a benchmark's provider must not be the limit."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)
+
+
 async def _serve(port: int, script: Script) -> None:
     async with Provider(default=script, port=port).serving() as provider:
         print(json.dumps({"port": provider.port, "base_url": provider.base_url()}), flush=True)  # noqa: T201
@@ -358,10 +371,13 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=200)
     parser.add_argument("--tokens-per-s", type=float)
     parser.add_argument("--ttft-s", type=float, default=0.0)
+    parser.add_argument("--core", type=int, help="run on this core only")
     options = parser.parse_args()
+    if options.core is not None:
+        os.sched_setaffinity(0, {options.core})
     script = Script("tok " * options.tokens, ttft_s=options.ttft_s, tokens_per_s=options.tokens_per_s)
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(options.port, script))
+        _run(_serve(options.port, script))
 
 
 if __name__ == "__main__":

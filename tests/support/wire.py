@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 
@@ -82,6 +83,16 @@ def tool_use_failed() -> Script:
     return Script(status=400, error=error)
 
 
+@lru_cache
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\s*\S+|\s+$", text))
+
+
+@lru_cache
+def _events(before: bytes, words: tuple[str, ...], after: bytes) -> tuple[bytes, ...]:
+    return tuple(before + json.dumps(word).encode() + after for word in words)
+
+
 class Encoder:
     """Bytes of one reply. Tokens are words with the blank before them; a tool call's arguments come in pieces."""
 
@@ -94,7 +105,7 @@ class Encoder:
         self.id = f"chatcmpl-{self.turn}"
         options = request.get("stream_options") or {}
         self.usage_chunk = script.usage and dialect is Dialect.OPENAI and bool(options.get("include_usage"))
-        self.words = re.findall(r"\s*\S+|\s+$", script.text) if not script.tool_calls else []
+        self.words = _words(script.text) if not script.tool_calls else ()
         self.prompt_tokens = sum(len(str(message.get("content") or "")) for message in request.get("messages", [])) // 4
 
     def opening(self) -> bytes:
@@ -111,7 +122,7 @@ class Encoder:
         if self.words:
             # The words differ in one place of the event only: encoding each by itself would take most of the time.
             before, after = self._event({"content": "\0"}).split(json.dumps("\0").encode())
-            out += [before + json.dumps(word).encode() + after for word in self.words]
+            out += _events(before, self.words, after)
         for index, call in enumerate(self._calls()):
             arguments = call["function"]["arguments"]
             first = {"index": index, **call, "function": {"name": call["function"]["name"], "arguments": ""}}
