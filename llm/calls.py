@@ -231,7 +231,8 @@ class Caller:
         trials = [await self._trial(call, candidate, messages, floor, hurried=bool(rivals))]
 
         async def rival() -> Trial | None:
-            if not self._budget(rivals[0]).spend():
+            # Not the rival's own budget: it earns nothing while its turn never comes.
+            if not self._passes.spend():
                 return None
             trials.append(await self._trial(call, rivals[0], messages, floor, hurried=False))
             return trials[-1]
