@@ -197,6 +197,8 @@ class Health:
             known.outcomes.append((event.at, event.outcome))
         if event.outcome is Outcome.OK:
             _measure(known, event)
+        elif event.outcome is Outcome.CANCELLED:
+            _waited(known, event)
         self._judge(known, event)
 
     def _judge(self, known: _Model, event: Event) -> None:
@@ -258,6 +260,16 @@ def _measure(known: _Model, event: Event) -> None:
     streaming_s = event.seconds - event.first_token_s
     if streaming_s >= SHORTEST_STREAM_S and event.output_tokens >= FEWEST_TOKENS:
         known.tokens_per_s.add(event.at, event.output_tokens / streaming_s)
+
+
+def _waited(known: _Model, event: Event) -> None:
+    """A long wait for the first token that was given up counts as one that ended then.
+
+    It is a lower bound. Left out, a model that is raced when it is late would be known by its quick answers only.
+    """
+    quick = known.ttft_s.quantiles()
+    if event.first_token_s is None and event.seconds is not None and quick is not None and event.seconds > quick.p95:
+        known.ttft_s.add(event.at, event.seconds)
 
 
 def _failing(known: _Model, at: float) -> bool:

@@ -242,6 +242,15 @@ class TestMeasuring:
         health.finished("alpha:m", Outcome.FAILED, seconds=30, first_token_s=29)
         assert health.snapshot().models["alpha:m"].ttft_s is None
 
+    def test_a_late_first_token_that_nobody_waited_for_counts_as_late(self, health):
+        for _ in range(20):
+            health.finished("alpha:m", Outcome.OK, seconds=1.0, first_token_s=0.1)
+        for seconds, first_token_s in ((0.05, None), (0.5, None), (9.0, 0.1)):
+            health.finished("alpha:m", Outcome.CANCELLED, seconds=seconds, first_token_s=first_token_s)
+        assert health.snapshot().models["alpha:m"].ttft_s == (0.1, 0.1, 21)
+        health.finished("alpha:m", Outcome.CANCELLED, seconds=0.5)
+        assert health.hedge_after_s("alpha:m") == 0.5
+
     def test_shares_are_of_the_last_minute(self, health, clock):
         health.finished("alpha:m", Outcome.FAILED)
         clock.now += rules.JUDGED_S - 1
