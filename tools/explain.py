@@ -40,7 +40,7 @@ async def explain(access: Access, arguments: ExplainArguments) -> tuple[Content,
         ToolFailed: the entity doesn't exist.
     """
     check_text(arguments.model_dump())
-    facts = FactsQuery(access, [path for _, path in access.concept_paths(IDENTITY, flat=True)])
+    facts = FactsQuery(access, [path for _, path in access.concept_paths(IDENTITY, flat=True)], unmasked=True)
     entity, whole = await _entity(access, arguments.entity_id, facts.text)
     rules, edges = _edges(entity)
     wanted = set(arguments.record_ids or ())

@@ -13,6 +13,7 @@ import orjson
 
 from tilores_x.tools.access import Access, is_date
 from tilores_x.tools.concepts import LABEL
+from tilores_x.tools.dates import date_of
 from tilores_x.tools.paths import Json, Path, selection
 from tilores_x.tools.records import Fact, Plain
 
@@ -29,10 +30,14 @@ FactValue = dict[str, Any]
 
 
 class FactsQuery:
-    """Asks for the values of ``paths``: ``text`` goes inside ``recordInsights { … }``, ``read`` takes what came."""
+    """Asks for the values of ``paths``: ``text`` goes inside ``recordInsights { … }``, ``read`` takes what came.
 
-    def __init__(self, access: Access, paths: Iterable[Path], *, prefix: str = "f") -> None:
+    With ``unmasked`` values whose masks are equal stand apart where they differ: the masks are shown, each by itself.
+    """
+
+    def __init__(self, access: Access, paths: Iterable[Path], *, prefix: str = "f", unmasked: bool = False) -> None:
         self._access = access
+        self._unmasked = unmasked
         self._fields = [
             (f"{prefix}{at}", path, access.companions(path), access.order_of(path)) for at, path in enumerate(paths)
         ]
@@ -85,7 +90,8 @@ class FactsQuery:
                 # What a value is of (a bureau, a creditor) makes it another one; a later date of the same doesn't,
                 # unless it stands in a list, whose every element is a measurement of its own.
                 told = tuple(_folded(extra[name]) for name in extra if path.many or not is_date(name))
-                key = (_folded(shown), *told)
+                masked = self._unmasked and self._access.policy.masks(path)
+                key = (_folded(str(date_of(str(value)) or value) if masked else shown), *told)
                 entry = known.setdefault(key, {"value": shown, **extra, "record_ids": [], "count": 0})
                 if key not in seen:
                     entry["count"] += 1

@@ -8,7 +8,12 @@ from typing import Any
 
 from tilores_x.llm.planner.case import Case, bold, bullets, listed
 
-_TITLES = {"client_id": "client ID", "email": "e-mail", "date_of_birth": "born", "account_status": "account status"}
+_TITLES = {
+    "client_id": "client ID",
+    "email": "e-mail",
+    "date_of_birth": "date of birth",
+    "account_status": "account status",
+}
 _SHOWN = ("email", "phone", "date_of_birth", "account_status", "product", "city")
 _MOST_VALUES = 5
 
@@ -79,9 +84,11 @@ def conflicts(case: Case) -> str:
     lines = []
     for path, values in (told.get("conflicts") or {}).items():
         distinct = {_plain(str(value["value"])): str(value["value"]) for value in reversed(values)}
+        named = title(concepts.get(path, path.lower())).capitalize()
         if len(distinct) > 1:
-            named = title(concepts.get(path, path.lower())).capitalize()
             lines.append(f"{named}: {' / '.join(reversed(distinct.values()))}")
+        elif len({value["value"] for value in values}) < len(values):  # two values behind one mask
+            lines.append(f"{named}: different values, each shown as {values[0]['value']}")
     return f"These values conflict:\n{bullets(lines)}" if lines else "No values conflict: the records agree."
 
 

@@ -42,8 +42,8 @@ class Intent:
         return min(fits, key=lambda fit: (fit[0], -len(fit[1])), default=None)
 
 
-_MONEY = "payment late ontime last many when due"
-_CREDIT = "score credit points report bureau allbureaus last"
+_MONEY = "payment late ontime last many when due "
+_CREDIT = "score credit points report bureau allbureaus last "
 
 INTENTS = (
     Intent("identity", "who; info?; records?", identity.who_it_is, "info when"),
@@ -51,26 +51,27 @@ INTENTS = (
     Intent("cancelled", "cancel", account.cancelled, "status when reason product"),
     Intent("product", "product", account.product, "enroll last info when begin"),
     Intent("enrolled", "enroll; product when|begin; when begin", account.enrolled, "when begin product"),
-    Intent("score", "score; credit; bureau; report; allbureaus; points", credit.score, _CREDIT + " bureaus info who"),
-    Intent("enrol_score", "score|credit|points enroll|begin", credit.score_at_enrolment, _CREDIT + " bureaus when begin enroll"),
+    Intent("score", "score; credit; bureau; report; allbureaus; points", credit.score, _CREDIT + "bureaus info who"),
+    Intent("enrol_score", "score|credit|points enroll|begin", credit.score_at_enrolment,
+           _CREDIT + "bureaus when begin enroll"),
     Intent("development", "timeline; improve; change; points enroll", credit.development,
-           _CREDIT + " timeline improve change points enroll begin many when info"),
-    Intent("compare", "compare score|report|bureau|allbureaus|credit; previous score|report|bureau|credit; change previous; "
-           "bureaus improve|change|compare; compare previous", credit.compare,
-           _CREDIT + " bureaus compare previous change improve begin"),
+           _CREDIT + "timeline improve change points enroll begin many when info"),
+    Intent("compare", "compare|previous score|report|bureau|allbureaus|credit; change|compare previous; "
+           "bureaus improve|change", credit.compare,
+           _CREDIT + "bureaus compare previous change improve begin"),
     Intent("utilization", "utilization", credit.utilization, "credit last many when"),
     Intent("improve", "advice improve|score|credit|points|factor|utilization|report; factor; advice?", credit.improve,
-           _CREDIT + " advice factor improve reason change points utilization relate compare many"),
-    Intent("late", "late", account.late, _MONEY + " info timeline"),
-    Intent("consistency", "ontime; payment?", account.consistency, _MONEY + " info timeline change"),
+           _CREDIT + "advice factor improve reason change points utilization relate compare many"),
+    Intent("late", "late", account.late, _MONEY + "info timeline"),
+    Intent("consistency", "ontime; payment?", account.consistency, _MONEY + "info timeline change"),
     Intent("last_payment", "last payment; when payment", account.last_payment, "when info method many"),
     Intent("next_due", "due", account.next_due, "payment when last many field:payment_amount info"),
     Intent("payment_method", "method", account.payment_method, "payment last info"),
     Intent("balance", "balance", account.balance, "payment many last due info credit"),
-    Intent("relation", "payment|late|ontime score|credit|report|utilization|points; payment|late|ontime relate|same improve|change; "
-           "method score|credit relate",
-           credit.relation, _CREDIT + " " + _MONEY + " relate compare change improve timeline factor same advice reason "
-           "utilization enroll balance method"),
+    Intent("relation", "payment|late|ontime score|credit|report|utilization|points; method score|credit relate; "
+           "payment|late|ontime relate|same improve|change", credit.relation,
+           _CREDIT + _MONEY + "relate compare change improve timeline factor same advice reason utilization enroll "
+           "balance method"),
     Intent("why_one", "same; reason records", identity.why_one_person, "records reason who compare info many"),
     Intent("conflicts", "conflict; compare records", identity.conflicts, "records compare info many same"),
     Intent("duplicates", "duplicate", identity.duplicates, "records many info same who"),

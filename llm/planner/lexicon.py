@@ -18,4 +18,5 @@ COURTESY, GOING_ON = _phrases("words")["courtesy"], _phrases("words")["going_on"
 SKIPPED = frozenset(_FILE["words"]["skipped"].split())
 SMALL = SKIPPED | frozenset(_FILE["words"]["small"].split())
 NAMES, BEFORE = frozenset(_FILE["words"]["names"].split()), frozenset(_FILE["words"]["before"].split())
+DETERMINERS = frozenset(_FILE["words"]["determiners"].split())
 MIXED_UP = tuple(_FILE["words"]["mixed_up"].split())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import phonenumbers
 
-from tilores_x.llm.planner.lexicon import BEFORE, NAMES
+from tilores_x.llm.planner.lexicon import BEFORE, DETERMINERS, NAMES
 from tilores_x.llm.planner.words import Vocabulary, Word
 
 REGION = "US"
@@ -103,9 +103,13 @@ def _named(text: str, words: Sequence[Word], vocabulary: Vocabulary) -> Iterator
             runs[-1].append(at)
         else:
             runs.append([at])
-    told = [run for run in runs if any(words[at].proper for at in run)]
-    told = told or [run for run in runs if 1 < len(run) < 5] or runs
-    told = [run for run in told if run[0] and words[run[0] - 1].low in BEFORE] or told
+    proper = [run for run in runs if any(words[at].proper for at in run)]
+    told = proper or [run for run in runs if run[0] == 0 or words[run[0] - 1].low not in DETERMINERS]
+    told = proper or [run for run in told if 1 < len(run) < 5] or told
+    introduced = [run for run in told if run[0] and words[run[0] - 1].low in BEFORE]
+    if len(told) > 1 and not introduced and all(len(run) == 1 for run in told) and not proper:
+        return  # words we don't know rather than names
+    told = introduced or told
     for run in told[:4]:
         before, after = run[0] - 1, run[-1] + 1
         wide = [before, *run] if _may_join(text, words, before, run[0], vocabulary) else run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -207,10 +206,8 @@ def test_a_failed_look_up_is_said_and_not_repeated() -> None:
 
 def test_a_reply_that_is_no_json_counts_as_failed() -> None:
     call = {"name": "tilores_search", "args": {"CustomerNo": "4021"}, "id": "1"}
-    messages: Sequence[BaseMessage] = [
-        SYSTEM, HumanMessage("who is client 4021"), AIMessage("", tool_calls=[call]), ToolMessage("oops", tool_call_id="1"),
-    ]  # fmt: skip
-    assert "failed" in next_step(list(messages), TOOLS).text
+    asked: list[BaseMessage] = [SYSTEM, HumanMessage("who is client 4021"), AIMessage("", tool_calls=[call])]
+    assert "failed" in next_step([*asked, ToolMessage("oops", tool_call_id="1")], TOOLS).text
 
 
 def test_without_tools_it_says_that_it_cannot_look_things_up() -> None:
@@ -260,11 +257,10 @@ def test_a_development_runs_from_the_oldest_to_the_newest() -> None:
 
 def test_advice_names_what_the_records_hold_against_the_score() -> None:
     factors = {"Report.Scores.*.Factors.*.Text": [["Too many inquiries"]], "Report.Sums.[ID=PT016].Value": ["81"]}
+    held = report("Experian", "2026-01-01", 690, **factors)
     talk = Talk(
         search=found(JANE),
-        insights=lambda arguments: (
-            rows(report("Experian", "2026-01-01", 690, **factors)) if "Report.Day" in read(arguments) else rows()
-        ),
+        insights=lambda arguments: rows(held) if "Report.Day" in read(arguments) else rows(),
     )
     answer = talk.ask("how could client 4021 improve their score")
     assert "Too many inquiries" in answer
@@ -315,13 +311,17 @@ def test_any_field_can_be_asked_for_by_its_name() -> None:
 def test_why_records_are_one_person_which_values_conflict_and_what_is_double() -> None:
     told = {
         "ok": True, "records": 9, "rules": {"EMAIL_NAME": 4}, "edges": [], "duplicates": {"r1": ["r2"]},
-        "conflicts": {"Town": [{"value": "Boston"}, {"value": "Denver"}], "Family": [{"value": "DOE"}, {"value": "Doe"}]},
+        "conflicts": {
+            "Town": [{"value": "Boston"}, {"value": "Denver"}], "Family": [{"value": "DOE"}, {"value": "Doe"}],
+            "Born": [{"value": "1980 (only the year is shown)"}] * 2,
+        },
     }  # fmt: skip
     talk = Talk(search=found(JANE), entity=found(JANE), explain=told)
     assert "email name" in talk.ask("why are the records of client 4021 one person")
     answer = talk.ask("which values conflict?")
     assert "City: Boston / Denver" in answer
     assert "Last name" not in answer
+    assert "Born: different values" in answer
     assert "r2 says the same as r1" in talk.ask("any duplicates?")
 
 

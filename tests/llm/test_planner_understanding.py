@@ -8,10 +8,11 @@ from tilores_x.llm.planner.plan import Understood, understand
 from tilores_x.llm.planner.talk import Hints, Turn
 
 CONCEPTS = """
-    client_id email phone first_name last_name date_of_birth street city state postal_code account_status status_date
-    product enroll_date cancel_date cancel_reason agent payment_date payment_amount payment_status payment_method due_date
-    days_late next_due_date balance balance_date card_type call_notes ticket_subject created_at bureau report_date
-    credit_score score_date score_factor utilization creditor credit_limit credit_balance inquiry_name credit_frozen
+    client_id email phone first_name last_name date_of_birth street city state postal_code account_status
+    status_date product enroll_date cancel_date cancel_reason agent payment_date payment_amount payment_status
+    payment_method due_date days_late next_due_date balance balance_date card_type call_notes ticket_subject
+    created_at bureau report_date credit_score score_date score_factor utilization creditor credit_limit
+    credit_balance inquiry_name credit_frozen
 """
 HINTS = Hints(
     {concept: concept.upper() for concept in CONCEPTS.split()},

@@ -54,6 +54,18 @@ async def test_conflicts_are_those_of_the_ground_truth(credit: Desk, truth: dict
         assert all(len(values) > 1 for values in shown.content["conflicts"].values())
 
 
+async def test_birthdays_conflict_behind_their_masks_but_not_by_notation(
+    credit: Desk, truth: dict[str, Person]
+) -> None:
+    told = {}
+    for differs in (True, False):
+        for person in [p for p in truth.values() if ("DATE_OF_BIRTH" in p["conflicts"]) is differs][:4]:
+            shown = await credit.call("tilores_explain", entity_id=await credit.entity_of(person["client_id"]))
+            told[person["client_id"]] = "DATE_OF_BIRTH" in shown.content["conflicts"]
+            assert told[person["client_id"]] is differs
+    assert set(told.values()) == {True, False}
+
+
 async def test_only_what_touches_the_named_records(credit: Desk) -> None:
     entity_id = await credit.entity_of("4021")
     told = (await credit.call("tilores_explain", entity_id=entity_id, record_ids=["crm-4021-1"])).content
