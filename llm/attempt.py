@@ -92,6 +92,10 @@ class Trial:
     def holds(self, floor: Progress) -> bool:
         return self._progress is floor
 
+    def _named_config(self) -> RunnableConfig:
+        """The model's own name in traces, in place of the name of a class."""
+        return {**(self.config or {}), "run_name": self.candidate.model.name}
+
     async def run(self) -> AIMessage:
         """The answer, finished and with readable tool calls. ``attempt`` tells afterwards how it went.
 
@@ -111,7 +115,7 @@ class Trial:
         try:
             async with asyncio.timeout(given_s if given_s < float("inf") else None) as limit:
                 self._progress.on_first_token = lambda: self._patient(limit)
-                message = _checked(await self.model.ainvoke(list(self.messages), self.config))
+                message = _checked(await self.model.ainvoke(list(self.messages), self._named_config()))
         except (asyncio.CancelledError, Overtaken):
             self._end(Fault(Outcome.CANCELLED, "cancelled: another model spoke first, or nobody waits any longer"))
             raise

@@ -52,7 +52,7 @@ class Think:
             _note(work, attempts)
             return {
                 "messages": [message],
-                "attempts": [{**attempt, "outcome": str(attempt["outcome"])} for attempt in attempts],  # no enum
+                "attempts": attempts,
                 "rounds": state["rounds"] + 1,
                 "timings": work.done(),
             }

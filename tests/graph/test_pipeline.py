@@ -189,6 +189,15 @@ async def test_a_follow_up_rests_on_what_was_found_before(asker: Asker, provider
     assert str(score) not in other["reply"]
 
 
+async def test_each_question_begins_with_evidence_of_its_own(asker: Asker, provider: Provider) -> None:
+    provider.always(Script("Found."))
+    await asker.ask("who is client 4001", thread_id="own")
+    reply = await asker.ask("who is client 4002", thread_id="own")
+    assert [entity["label"]["client_id"] for entity in reply["entities"]] == [["4002"]]
+    state = (await asker.graph.aget_state({"configurable": {"thread_id": "own"}})).values
+    assert [one["arguments"]["CLIENT_ID"] for one in state["evidence"]] == ["4002"]
+
+
 async def test_what_the_model_asks_wrong_is_told_to_it(asker: Asker, provider: Provider) -> None:
     provider.then(
         Script(tool_calls=(("look_up", {"x": 1}), ("tilores_search", {"fields": ["NO_FIELD"], "CLIENT_ID": "4001"}))),

@@ -53,6 +53,15 @@ async def test_aask_answers_and_shares_one_pipeline_per_loop() -> None:
     await _closed()
 
 
+async def test_who_gives_up_at_the_first_question_stops_nobody_else() -> None:
+    gone, waiting = asyncio.create_task(aask(QUESTION)), asyncio.create_task(aask(QUESTION))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert NAME in (await waiting)["reply"]
+    assert gone.cancelled()
+    await _closed()
+
+
 async def test_aask_over_given_resources_keeps_conversations(tmp_path: Path) -> None:
     async with pipeline(tmp_path) as asker:
         await aask(QUESTION, thread_id="one", resources=asker.resources)

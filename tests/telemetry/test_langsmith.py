@@ -77,6 +77,7 @@ def test_a_question_is_one_trace_with_its_latencies_and_nothing_personal(tmp_pat
     models = [run for run in collector.runs.values() if run["run_type"] == "llm"]
     models.sort(key=lambda run: str(run["start_time"]))
     assert [parent(model) for model in models] == ["think", "think"]
+    assert {model["name"] for model in models} == {"openai:gpt-6-luna"}
     assert [model["extra"]["metadata"]["ls_model_name"] for model in models] == ["gpt-6-luna"] * 2
     assert TTFT_S <= first_token_s(models[1]) <= seconds(models[1])
     assert models[1]["outputs"]["usage_metadata"]["output_tokens"] > 0
