@@ -53,15 +53,16 @@ INTENTS = (
     Intent("enrolled", "enroll; product when|begin; when begin", account.enrolled, "when begin product"),
     Intent("score", "score; credit; bureau; report; allbureaus; points", credit.score, _CREDIT + "bureaus info who"),
     Intent("enrol_score", "score|credit|points enroll|begin", credit.score_at_enrolment,
-           _CREDIT + "bureaus when begin enroll"),
+           _CREDIT + "bureaus when begin enroll compare"),
     Intent("development", "timeline; improve; change; points enroll", credit.development,
            _CREDIT + "timeline improve change points enroll begin many when info"),
     Intent("compare", "compare|previous score|report|bureau|allbureaus|credit; change|compare previous; "
            "bureaus improve|change", credit.compare,
            _CREDIT + "bureaus compare previous change improve begin"),
-    Intent("utilization", "utilization", credit.utilization, "credit last many when"),
-    Intent("improve", "advice improve|score|credit|points|factor|utilization|report; factor; advice?", credit.improve,
-           _CREDIT + "advice factor improve reason change points utilization relate compare many"),
+    Intent("utilization", "utilization", credit.utilization, "credit last many when bureau bureaus report method"),
+    Intent("improve", "advice improve|score|credit|points|factor|utilization|report; factor; "
+           "reason score|credit; advice?", credit.improve,
+           _CREDIT + "advice factor improve reason change points utilization relate compare many begin"),
     Intent("late", "late", account.late, _MONEY + "info timeline"),
     Intent("consistency", "ontime; payment?", account.consistency, _MONEY + "info timeline change"),
     Intent("last_payment", "last payment; when payment", account.last_payment, "when info method many"),
@@ -72,13 +73,13 @@ INTENTS = (
            "payment|late|ontime relate|same improve|change", credit.relation,
            _CREDIT + _MONEY + "relate compare change improve timeline factor same advice reason utilization enroll "
            "balance method"),
-    Intent("why_one", "same; reason records", identity.why_one_person, "records reason who compare info many"),
+    Intent("why_one", "same; reason records", identity.why_one_person, "records reason who compare info many relate"),
     Intent("conflicts", "conflict; compare records", identity.conflicts, "records compare info many same"),
     Intent("duplicates", "duplicate", identity.duplicates, "records many info same who"),
     Intent("how_many_records", "many records", identity.how_many_records),
 )  # fmt: skip
 BY_NAME = {intent.name: intent for intent in INTENTS}
-_JOINING = frozenset({"relate", "compare", "previous"})
+_JOINING = frozenset({"relate", "compare", "previous", "advice"})
 _CUT = re.compile(r"[,;.?!\n/]\s|[,;.?!\n]$|\s+(?:and|also|plus|then|&|as well as|along with)\s+", re.IGNORECASE)
 
 

@@ -27,6 +27,7 @@ PEOPLE = {
 # Names of intents (and "f:" concepts asked for themselves), and questions that ask just that about one person.
 ASKED = {
     "identity": """
+        tell me everything about 4021
         I need info on client 4021
         Who's calling from (415) 555-0123?
         any idea who jane.doe@example.com is?
@@ -55,6 +56,8 @@ ASKED = {
         id:4021
     """,
     "cancelled": """
+        is the customer with phone (415) 555-0123 cancelled
+        when was the account of 4021 cancelled
         has client 4021 terminated their account?
         did Jane Doe quit
         has 4021 been cancelled, and when?
@@ -64,6 +67,8 @@ ASKED = {
         Was Jane Doe's account closed?
     """,
     "status": """
+        is Jane Doe on hold
+        what state is the account of 4021 in
         Is jane.doe@example.com still with us?
         Is Jane Doe still a customer
         current status of client 4021
@@ -79,6 +84,8 @@ ASKED = {
         account standing of jane.doe@example.com
     """,
     "late": """
+        how many missed payments has Jane Doe had in total
+        did any payment of 4021 bounce
         Is client 4021 past due?
         has Jane Doe been late with payments
         was client 4021 ever late?
@@ -109,6 +116,8 @@ ASKED = {
         What did Jane Doe buy from us and when
     """,
     "enrolled": """
+        how long has 4021 been with the company
+        on which date did Jane Doe join
         enrollment date of 4021
         how long has jane.doe@example.com been a customer
         when did 4021 sign up
@@ -118,6 +127,8 @@ ASKED = {
         start date of 4021
     """,
     "score": """
+        Experian 4021
+        how did 4021 do at TransUnion lately
         What's the FICO for jane.doe@example.com
         how's Jane Doe's credit
         give me all three bureau scores for 4021
@@ -143,6 +154,7 @@ ASKED = {
         equifx scroe for 4021
     """,
     "compare": """
+        Do the Equifax and Experian scores of 4021 differ much?
         Experian: latest versus previous report for 4021
         how do the last two TransUnion reports of 4021 differ
         what changed between the latest and the second latest Equifax report of Jane Doe
@@ -166,6 +178,8 @@ ASKED = {
         do the bureaus differ for 4021?
     """,
     "enrol_score": """
+        was 4021's score lower when they signed up
+        what was the first score we have for 4021
         what score did client 4021 start with
         starting score of Jane Doe
         credit score of 4021 when they joined
@@ -174,6 +188,8 @@ ASKED = {
         What credit score did Jane Doe come in with
     """,
     "development": """
+        What's the trend of Jane Doe's Equifax score
+        how many points has the Experian score of 4021 dropped
         how many points did jane.doe@example.com gain
         How much has the score of 4021 gone up since enrollment?
         score progress of client 4021
@@ -190,6 +206,9 @@ ASKED = {
         improvment since enrolment 4021
     """,
     "utilization": """
+        look up 4021 and give me the credit utilization
+        Equifax utilization of 4021
+        how heavily does 4021 use their cards
         credit utilisation 4021
         How high is Jane Doe's utilization ratio?
         what percentage of available credit is jane.doe@example.com using
@@ -203,6 +222,19 @@ ASKED = {
         is the utilization of 4021 high
     """,
     "improve": """
+        What actions would lift client 4021's score?
+        which things weigh on Jane Doe's score
+        where should jane.doe@example.com start to fix their credit
+        what does 4021 need to do for a better score
+        reasons for the bad score of 4021
+        how might 4021 boost the Experian score
+        give 4021 some pointers on improving the score
+        what is the biggest problem in 4021's credit report
+        What's the best thing Jane Doe could do for her credit?
+        score improvement advice for client 4021
+        areas to improve for 4021
+        what negatively affects the score of Jane Doe
+        client 4021 wants a higher score, what to do?
         what should Jane Doe do to raise her score
         recommendations to boost the credit of 4021
         why is client 4021's score so low
@@ -219,6 +251,7 @@ ASKED = {
         what steps should client 4021 take to get a higher score
     """,
     "last_payment": """
+        when was 4021's most recent payment and how much was it
         most recent payment of client 4021
         when did we last receive money from Jane Doe
         date and amount of the last payment 4021
@@ -227,6 +260,9 @@ ASKED = {
         last time 4021 paid
     """,
     "next_due": """
+        find Jane Doe and tell me her next due date
+        when is Jane Doe supposed to pay again
+        next bill for 4021?
         when does jane.doe@example.com have to pay next
         when's the next installment due for 4021
         upcoming payment date for Jane Doe?
@@ -236,6 +272,9 @@ ASKED = {
         when is teh next paymet due 4021
     """,
     "consistency": """
+        is 4021 up to date with payments
+        what percentage of payments were on time for 4021
+        is 4021 a good payer
         is Jane Doe a reliable payer
         How regularly does 4021 pay?
         payment history of client 4021
@@ -245,6 +284,11 @@ ASKED = {
         what share of payments did 4021 make on time
     """,
     "payment_method": """
+        how did Jane Doe pay last time
+        what is the payment type of 4021
+        Is client 4021 on bank transfer or card?
+        does jane.doe@example.com pay by check?
+        which method of payment is on record for Jane Doe
         by what method does 4021 pay
         does Jane Doe pay by card or bank transfer
         how is jane.doe@example.com paying us
@@ -254,6 +298,12 @@ ASKED = {
         paymnt method 4021
     """,
     "balance": """
+        what's the amount still open for Jane Doe
+        any outstanding debt for jane.doe@example.com
+        balance due for 4021?
+        what does 4021 have left to pay
+        current outstanding amount of 4021
+        does 4021 have a balance
         what does Jane Doe owe
         amount outstanding client 4021
         is there an open balance for jane.doe@example.com
@@ -266,9 +316,25 @@ ASKED = {
         HOW MUCH DOES JANE DOE OWE
     """,
     "balance,payment_method": """
+        payment method & balance for 4021
+        how much money does 4021 owe and how do they pay?
+        both the balance and the payment method of jane.doe@example.com
         remaining balance of 4021 and how they pay
     """,
     "relation": """
+        Do credit changes line up with payments for 4021?
+        payment behaviour and its effect on credit, client 4021
+        do on-time payments go hand in hand with a rising score for Jane Doe
+        what's the relationship between Jane Doe's payment record and score
+        has paying late cost jane.doe@example.com any points
+        does the payment history of 4021 explain the score changes
+        did 4021's score suffer because of missed payments?
+        impact of payment history on credit score for client 4021
+        Are the score changes of 4021 connected to their payments
+        did the score of Jane Doe follow her payments
+        how do payments and credit score of jane.doe@example.com correlate
+        compare 4021's payments to their score over time
+        any pattern between 4021's payments and credit?
         correlation between payments and score for 4021
         do missed payments show up in the credit score of Jane Doe
         how have late payments impacted jane.doe@example.com's credit
@@ -303,6 +369,8 @@ ASKED = {
         is 4021 active and did they miss any payments
     """,
     "why_one": """
+        which evidence shows that 4021's records are the same person
+        what ties 4021's records together
         how do you know these records belong to the same person: jane.doe@example.com
         what links the records of client 4021
         explain why 4021's records were merged
@@ -311,12 +379,16 @@ ASKED = {
         how are the records of 4021 connected
     """,
     "conflicts": """
+        does the data on Jane Doe disagree anywhere
+        are there conflicting values for 4021?
         do any records of 4021 contradict each other
         what inconsistencies are there in Jane Doe's data
         which fields disagree for client 4021
         which data of client 4021 is contradictory
     """,
     "duplicates": """
+        are any of 4021's records identical
+        double entries 4021
         is anything stored twice for 4021
         any duplicate entries for jane.doe@example.com?
         list duplicates client 4021
@@ -360,6 +432,36 @@ ASKED = {
     """,
     "balance,next_due,product": """
         what product does 4021 have, what do they owe and when is the next payment
+    """,
+    "identity,score,status": """
+        Who is Jane Doe, what's her status and her Experian score?
+    """,
+    "balance,enrolled,product": """
+        Tell me 4021's enrollment date, product and balance
+    """,
+    "status,utilization": """
+        account status + utilization of 4021
+    """,
+    "last_payment,status": """
+        I need the status as well as the last payment of Jane Doe
+    """,
+    "identity,late": """
+        give me the customer details of 4021 and whether they are behind on payments
+    """,
+    "score,utilization": """
+        score and utilization for 4021 please
+    """,
+    "enrolled,score,status": """
+        what's the status, when did they enroll, and what is the score? client 4021
+    """,
+    "late,utilization": """
+        Has client 4021 paid late, and what is the utilization?
+    """,
+    "product,status": """
+        can you check whether 4021 is active and what plan they have
+    """,
+    "balance,cancelled": """
+        is Jane Doe cancelled and what did she still owe
     """,
 }
 
