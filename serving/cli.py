@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from tilores_x.errors import TiloresXError
+from tilores_x.errors import TiloresXError, public_name
 from tilores_x.serving import ask_cmd, doctor_cmd, models_cmd, sandbox_cmd
 
 app = typer.Typer(
@@ -52,5 +52,5 @@ def main() -> None:
 
 
 def _kind(error: TiloresXError) -> str:
-    words = "".join(f" {letter}" if letter.isupper() else letter for letter in type(error).__name__)
+    words = "".join(f" {letter}" if letter.isupper() else letter for letter in public_name(error))
     return words.strip().capitalize()

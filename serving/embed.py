@@ -17,7 +17,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import ValidationError
 
-from tilores_x.errors import QuestionError, TiloresXError
+from tilores_x.errors import QuestionError, TiloresXError, public_name
 from tilores_x.graph.build import Pipeline, build_graph
 from tilores_x.graph.context import Context
 from tilores_x.graph.question import clean_question, cleaned
@@ -117,7 +117,7 @@ class Asker:
                     if node == "answer" and "reply" in written:
                         reply = written["reply"]
         except TiloresXError as error:
-            self.resources.ledger.failed(_public_name(error))
+            self.resources.ledger.failed(public_name(error))
             raise
         finally:
             if conversation is None:
@@ -134,11 +134,6 @@ class Asker:
         """A question that stands alone leaves nothing behind."""
         if isinstance(self.graph.checkpointer, BaseCheckpointSaver):
             await self.graph.checkpointer.adelete_thread(thread_id)
-
-
-def _public_name(error: TiloresXError) -> str:
-    """The class that callers know it by: a room may raise a kind of its own."""
-    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == TiloresXError.__module__)
 
 
 def _progress(node: str, written: dict[str, Any]) -> str | None:

@@ -100,3 +100,8 @@ class TiloresRefused(TiloresXError):
 
 class ToolFailed(TiloresXError):
     """This call of a tool can't work as asked; the message tells the model how to ask instead."""
+
+
+def public_name(error: TiloresXError) -> str:
+    """The class of this module that callers know ``error`` by: a room may raise a kind of its own."""
+    return next(kind.__name__ for kind in type(error).__mro__ if kind.__module__ == __name__)
