@@ -117,7 +117,8 @@ class ClientCredentials:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._fetch = None
         if not task.cancelled() and (error := task.exception()) is not None:
-            logger.warning("No new Tilores token: %s", type(error).__name__)
+            # Whoever waits for the token is told by the error itself; nobody may be waiting.
+            logger.info("No new Tilores token: %s", type(error).__name__)
 
     async def _fetched(self) -> None:
         deadline = current_deadline()
