@@ -61,7 +61,6 @@ async def open_endpoint(kind: ClientKind, base_url: str, key: str | None, *, sto
 
 def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
     hooks = {"response": [_note]}
-    pool = {"max_connections": MOST_CONNECTIONS, "keepalive_expiry": KEEP_ALIVE_S}
     if kind is ClientKind.GROQ:
         # Groq's SDK adds /openai/v1 itself.
         return groq.AsyncGroq(
@@ -69,7 +68,9 @@ def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
             base_url=_without(base_url, "/openai/v1"),
             max_retries=0,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            http_client=groq.DefaultAioHttpClient(event_hooks=hooks, limits=httpx.Limits(**pool)),
+            http_client=groq.DefaultAioHttpClient(
+                event_hooks=hooks, limits=httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S)
+            ),
         )
     if kind is ClientKind.FIREWORKS:
         import fireworks
@@ -80,14 +81,18 @@ def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:
             base_url=_without(base_url, "/v1"),
             max_retries=0,
             timeout=httpx.Timeout(None, connect=CONNECT_S),
-            http_client=fireworks.DefaultAioHttpClient(event_hooks=hooks, limits=httpx.Limits(**pool)),
+            http_client=fireworks.DefaultAioHttpClient(
+                event_hooks=hooks, limits=httpx.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S)
+            ),
         )
     sdk = openai.AsyncOpenAI(
         api_key=key,
         base_url=base_url,
         max_retries=0,
         timeout=httpx2.Timeout(None, connect=CONNECT_S),
-        http_client=openai.DefaultAioHttpClient(event_hooks=hooks, limits=httpx2.Limits(**pool)),
+        http_client=openai.DefaultAioHttpClient(
+            event_hooks=hooks, limits=httpx2.Limits(max_connections=MOST_CONNECTIONS, keepalive_expiry=KEEP_ALIVE_S)
+        ),
     )
     if kind is not ClientKind.OPENAI:
         # Read from OPENAI_ORG_ID and OPENAI_PROJECT_ID, and nobody else's business.

@@ -161,7 +161,9 @@ def _hindrance(
         return PassedOver(name, f"retired; {after.name if after else 'nothing'} answers in its place", Why.RETIRED)
     if model.provider not in configured:
         provider = catalog.providers.get(model.provider)
-        missing = f"{provider.key_variable} is not set" if provider and provider.key_variable else "it is not configured"
+        missing = (
+            f"{provider.key_variable} is not set" if provider and provider.key_variable else "it is not configured"
+        )
         return PassedOver(name, missing, Why.NO_KEY)
     if (needs.tools and not model.tools) or (needs.json and not model.json_mode):
         return PassedOver(name, "can't call tools" if not model.tools else "has no JSON mode", Why.LACKS)
