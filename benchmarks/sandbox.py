@@ -24,14 +24,14 @@ from tempfile import TemporaryDirectory
 import httpx
 from results import write_section
 
-from tilores_x.sandbox.engine import Engine
+from tilores_x.sandbox.api.tokens import Tokens
+from tilores_x.sandbox.engine.engine import Engine
+from tilores_x.sandbox.engine.record import Record
+from tilores_x.sandbox.engine.store import Store
 from tilores_x.sandbox.generator import iter_records
 from tilores_x.sandbox.instance import Instance, load_instance
 from tilores_x.sandbox.prepare import open_engine
-from tilores_x.sandbox.record import Record
 from tilores_x.sandbox.server import Sandbox
-from tilores_x.sandbox.store import Store
-from tilores_x.sandbox.tokens import Tokens
 
 NAMES = {
     "people": {"email": "email", "first": "first_name", "last": "last_name", "dob": "dob"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tilores_x.graph.figures import read_items, read_value
+from tilores_x.graph.proof.figures import read_items, read_value
 from tilores_x.tools.records import EntityBrief, Evidence
 
 MOST_LISTED = 10

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime
 
 from langchain_core.messages import SystemMessage
 
-from tilores_x.tools.concepts import Concepts
-from tilores_x.tools.policy import FieldPolicy
+from tilores_x.tools.fields.concepts import Concepts
+from tilores_x.tools.fields.policy import FieldPolicy
 
 NOTE = "note"
 """Marks, in ``additional_kwargs``, a message that comes from the pipeline and not from the person who asks."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from langchain_core.messages import AnyMessage, ToolMessage
 
-from tilores_x.graph.grounding import CALCULATE
 from tilores_x.graph.people import Words
+from tilores_x.graph.proof.grounding import CALCULATE
 from tilores_x.tools.records import EntityBrief, Evidence, Fact
 
 _OWN = ("client_id", "email", "phone")

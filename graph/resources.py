@@ -25,10 +25,10 @@ from tilores_x.llm.spend import Spending
 from tilores_x.settings import Settings, load_settings
 from tilores_x.telemetry.langsmith import set_up_tracing
 from tilores_x.telemetry.ledger import Ledger
-from tilores_x.tools.client import TiloresClient
-from tilores_x.tools.concepts import Concepts
-from tilores_x.tools.policy import FieldPolicy
-from tilores_x.tools.schema import InstanceSchema
+from tilores_x.tools.api.client import TiloresClient
+from tilores_x.tools.api.schema import InstanceSchema
+from tilores_x.tools.fields.concepts import Concepts
+from tilores_x.tools.fields.policy import FieldPolicy
 from tilores_x.tools.toolbox import Toolbox
 
 

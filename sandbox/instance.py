@@ -13,9 +13,9 @@ import orjson
 from graphql import GraphQLSchema
 
 from tilores_x.errors import InstanceError
-from tilores_x.sandbox.record import Record
-from tilores_x.sandbox.rules import RuleSet, load_rules
-from tilores_x.sandbox.schema import build_instance_schema, check_path, record_check
+from tilores_x.sandbox.api.schema import build_instance_schema, check_path, record_check
+from tilores_x.sandbox.engine.record import Record
+from tilores_x.sandbox.engine.rules import RuleSet, load_rules
 
 SHIPPED: Final = ("credit", "people")
 

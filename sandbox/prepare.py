@@ -19,10 +19,10 @@ from typing import Final
 import platformdirs
 
 from tilores_x.errors import InstanceError
-from tilores_x.sandbox.engine import Engine
+from tilores_x.sandbox.engine.engine import Engine
+from tilores_x.sandbox.engine.record import Record
+from tilores_x.sandbox.engine.store import Store
 from tilores_x.sandbox.instance import SHIPPED, Instance
-from tilores_x.sandbox.record import Record
-from tilores_x.sandbox.store import Store
 
 SEED: Final = 7
 """Of the people generated in place of an instance's own records."""
@@ -105,7 +105,7 @@ def _fingerprint(instance: Instance) -> str:
 @cache
 def _code() -> str:
     """A digest of the modules that decide what a loaded instance looks like."""
-    here = Path(__file__).parent
+    here = Path(__file__).parent / "engine"
     names = ("matching.py", "rules.py", "clusters.py", "engine.py", "store.py", "bans.py", "sql.py")
     return sha256(b"".join((here / name).read_bytes() for name in names)).hexdigest()
 

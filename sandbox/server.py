@@ -21,13 +21,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tilores_x.errors import ConfigError
-from tilores_x.sandbox.engine import Engine
-from tilores_x.sandbox.execution import Answer, Operation, Operations, Rejected, TooLargeHere, execute
+from tilores_x.sandbox.api.execution import Answer, Operation, Operations, Rejected, TooLargeHere, execute
+from tilores_x.sandbox.api.resolvers import SETTLING, Call, attach
+from tilores_x.sandbox.api.schema import Check, record_check
+from tilores_x.sandbox.api.tokens import Tokens
+from tilores_x.sandbox.engine.engine import Engine
 from tilores_x.sandbox.instance import Instance, load_instance
 from tilores_x.sandbox.prepare import open_engine
-from tilores_x.sandbox.resolvers import SETTLING, Call, attach
-from tilores_x.sandbox.schema import Check, record_check
-from tilores_x.sandbox.tokens import Tokens
 
 LARGEST_BODY: Final = 6 * 2**20
 """Bytes of a request or an answer."""

@@ -78,7 +78,7 @@ async def _tilores(settings: Settings) -> AsyncIterator[Finding]:
 
 
 def _fields(toolbox: Toolbox) -> Iterator[Finding]:
-    from tilores_x.tools.policy import Rule
+    from tilores_x.tools.fields.policy import Rule
 
     schema, concepts, policy = toolbox.schema, toolbox.concepts, toolbox.policy
     yield Finding(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from tilores_x.errors import ToolFailed
-from tilores_x.tools.client import TiloresClient
-from tilores_x.tools.concepts import COMPANIONS, Concepts
-from tilores_x.tools.names import nearest
-from tilores_x.tools.paths import Json, Path
-from tilores_x.tools.policy import FieldPolicy
-from tilores_x.tools.schema import InstanceSchema
+from tilores_x.tools.api.client import TiloresClient
+from tilores_x.tools.api.schema import InstanceSchema
+from tilores_x.tools.fields.concepts import COMPANIONS, Concepts
+from tilores_x.tools.fields.names import nearest
+from tilores_x.tools.fields.paths import Json, Path
+from tilores_x.tools.fields.policy import FieldPolicy
 
 #: The most fields that one call may ask for; more would not fit into its reply anyway.
 MOST_FIELDS = 80

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tilores_x.errors import ToolFailed
 from tilores_x.tools.access import Access
 from tilores_x.tools.facts import literal
-from tilores_x.tools.paths import Path
+from tilores_x.tools.fields.paths import Path
 from tilores_x.tools.rows import Row, row, row_selection
 from tilores_x.tools.where import ISO_DATE_ONLY
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tilores_x.errors import TiloresRefused, ToolFailed
 from tilores_x.tools.access import Access, check_text
 from tilores_x.tools.compact import Content, fitted
-from tilores_x.tools.concepts import IDENTITY
 from tilores_x.tools.facts import FactsQuery
+from tilores_x.tools.fields.concepts import IDENTITY
 from tilores_x.tools.records import Evidence, evidence
 
 NAME = "tilores_explain"

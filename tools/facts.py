@@ -12,9 +12,9 @@ from typing import Any
 import orjson
 
 from tilores_x.tools.access import Access, is_date
-from tilores_x.tools.concepts import LABEL
 from tilores_x.tools.dates import date_of
-from tilores_x.tools.paths import Json, Path, selection
+from tilores_x.tools.fields.concepts import LABEL
+from tilores_x.tools.fields.paths import Json, Path, selection
 from tilores_x.tools.records import Fact, Plain
 
 #: Records per field whose values are read, the newest.

@@ -13,7 +13,7 @@ from tilores_x.tools.access import Access, check_text
 from tilores_x.tools.asks import Answered, Ask, Question
 from tilores_x.tools.compact import Content, fewer_rows, fitted
 from tilores_x.tools.facts import literal
-from tilores_x.tools.paths import Path
+from tilores_x.tools.fields.paths import Path
 from tilores_x.tools.records import Evidence, Figure, Plain, evidence
 from tilores_x.tools.rows import row_facts, row_selection
 from tilores_x.tools.where import Condition, criteria

@@ -8,9 +8,9 @@ from typing import Any
 
 from tilores_x.tools.access import Access
 from tilores_x.tools.compact import Content, fewer_rows, fitted
-from tilores_x.tools.concepts import PROFILE
 from tilores_x.tools.facts import FactsQuery, LabelQuery
-from tilores_x.tools.paths import Path
+from tilores_x.tools.fields.concepts import PROFILE
+from tilores_x.tools.fields.paths import Path
 from tilores_x.tools.records import EntityBrief, Fact
 
 #: Fields shown of an entity when none are asked for and no concept is known.

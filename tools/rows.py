@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tilores_x.tools.access import Access
-from tilores_x.tools.paths import Path, selection
+from tilores_x.tools.fields.paths import Path, selection
 from tilores_x.tools.records import Fact
 
 Row = dict[str, Any]

@@ -9,10 +9,10 @@ from typing import Any
 from tilores_x.errors import ToolFailed
 from tilores_x.tools.access import Access, check_text
 from tilores_x.tools.compact import Content
-from tilores_x.tools.names import nearest
+from tilores_x.tools.fields.names import nearest
+from tilores_x.tools.fields.spellings import spellings
 from tilores_x.tools.people import PeopleQuery, fit_people
 from tilores_x.tools.records import Evidence, evidence
-from tilores_x.tools.spellings import spellings
 
 NAME = "tilores_search"
 #: People shown of those that match.

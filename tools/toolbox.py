@@ -12,13 +12,13 @@ from tilores_x.errors import InstanceError, ToolFailed
 from tilores_x.settings import Settings
 from tilores_x.tools import calculate, entity, explain, insights, search
 from tilores_x.tools.access import Access
-from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.api.client import TiloresClient
+from tilores_x.tools.api.schema import InstanceSchema, discover
 from tilores_x.tools.compact import Content, dumps
-from tilores_x.tools.concepts import Concepts
-from tilores_x.tools.hints import load_hints
-from tilores_x.tools.policy import FieldPolicy
+from tilores_x.tools.fields.concepts import Concepts
+from tilores_x.tools.fields.hints import load_hints
+from tilores_x.tools.fields.policy import FieldPolicy
 from tilores_x.tools.records import Evidence
-from tilores_x.tools.schema import InstanceSchema, discover
 
 Done = tuple[Content, Evidence]
 

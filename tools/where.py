@@ -17,7 +17,7 @@ from tilores_x.errors import ToolFailed
 from tilores_x.tools.access import Access
 from tilores_x.tools.amounts import amount_of
 from tilores_x.tools.dates import date_of
-from tilores_x.tools.paths import Path
+from tilores_x.tools.fields.paths import Path
 
 Op = Literal[
     "equals", "not_equals", "is_null", "not_null", "contains", "starts_with", "ends_with", "matches",

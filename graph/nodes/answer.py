@@ -14,12 +14,12 @@ from tilores_x.deadline import current_deadline
 from tilores_x.errors import ModelUnavailable
 from tilores_x.graph.calling import this_question
 from tilores_x.graph.context import Context
-from tilores_x.graph.grounding import EvidenceIndex, unproven
-from tilores_x.graph.mending import proven_part
 from tilores_x.graph.nodes.think import cost_usd
 from tilores_x.graph.people import guessed, which_one
 from tilores_x.graph.prompts import today
-from tilores_x.graph.provenance import cite
+from tilores_x.graph.proof.grounding import EvidenceIndex, unproven
+from tilores_x.graph.proof.mending import proven_part
+from tilores_x.graph.proof.provenance import cite
 from tilores_x.graph.question import cleaned, read_question
 from tilores_x.graph.recall import people_of, recall, shown
 from tilores_x.graph.resources import Resources

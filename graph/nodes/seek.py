@@ -20,7 +20,7 @@ from tilores_x.graph.question import read_question
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
 from tilores_x.graph.work import at_work, question_seconds
-from tilores_x.tools.concepts import Concepts
+from tilores_x.tools.fields.concepts import Concepts
 
 PREFIX = "seek_"
 """How the ids of these calls begin."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.graph.figures import read_items, read_value
+from tilores_x.graph.proof.figures import read_items, read_value
 
 
 def read(text: str) -> list[tuple[str, tuple[object, ...]]]:

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.graph.grounding import EvidenceIndex, unproven
-from tilores_x.graph.mending import proven_part
-from tilores_x.graph.provenance import cite
+from tilores_x.graph.proof.grounding import EvidenceIndex, unproven
+from tilores_x.graph.proof.mending import proven_part
+from tilores_x.graph.proof.provenance import cite
 from tilores_x.tools.records import Evidence, Fact, Figure
 
 TODAY = date(2026, 11, 23)

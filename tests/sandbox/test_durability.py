@@ -12,9 +12,9 @@ from support.sandbox_process import sandbox_process
 from support.small_instance import Client, open_client, write_instance
 
 from tilores_x.errors import InstanceError
+from tilores_x.sandbox.engine.store import Store
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
-from tilores_x.sandbox.store import Store
 
 SUBMIT = "mutation ($r: [RecordInput!]!) { submit(input: {records: $r}) { recordsAdded } }"
 COUNT = '{ search(input: {parameters: {city: "Durable"}}) { entities { records { id } } } }'

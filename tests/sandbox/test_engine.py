@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_instance import PEOPLE, RULES, write_instance
 
-from tilores_x.sandbox.engine import Edge, Engine
-from tilores_x.sandbox.record import Refused
-from tilores_x.sandbox.rules import RuleSet, load_rules
-from tilores_x.sandbox.store import EntityRow, Store
-from tilores_x.sandbox.views import EntityView
+from tilores_x.sandbox.api.views import EntityView
+from tilores_x.sandbox.engine.engine import Edge, Engine
+from tilores_x.sandbox.engine.record import Refused
+from tilores_x.sandbox.engine.rules import RuleSet, load_rules
+from tilores_x.sandbox.engine.store import EntityRow, Store
 
 Record = dict[str, Any]
 Partition = set[frozenset[str]]

@@ -25,8 +25,8 @@ from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
 from support.small_instance import SCHEMA, Client, open_client, write_instance
 
+from tilores_x.sandbox.api.schema import build_instance_schema
 from tilores_x.sandbox.instance import load_instance
-from tilores_x.sandbox.schema import build_instance_schema
 
 DEPTH = 9
 ARGUMENTS = {

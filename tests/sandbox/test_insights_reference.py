@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from support.reference import same, wording
 
-from tilores_x.sandbox.insights import EdgeInsights, InsightError, RecordInsights
-from tilores_x.sandbox.insights_regex import matcher
-from tilores_x.sandbox.times import parse_time
-from tilores_x.sandbox.values import parse_float, text_of
+from tilores_x.sandbox.insights.records import EdgeInsights, InsightError, RecordInsights
+from tilores_x.sandbox.insights.regex import matcher
+from tilores_x.sandbox.insights.times import parse_time
+from tilores_x.sandbox.insights.values import parse_float, text_of
 
 
 @cache

@@ -14,10 +14,10 @@ from pathlib import Path
 import phonenumbers
 import pytest
 
-from tilores_x.sandbox.engine import Engine
+from tilores_x.sandbox.engine.engine import Engine
+from tilores_x.sandbox.engine.store import Store
 from tilores_x.sandbox.generator import generate, iter_records
 from tilores_x.sandbox.instance import load_instance
-from tilores_x.sandbox.store import Store
 
 SHIPPED = Path(str(resources.files("tilores_x.sandbox"))) / "instances"
 INSTANCES = ("credit", "people")

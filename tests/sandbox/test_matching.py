@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.sandbox.matching import alike, comparable, dates, neighbourhood, phone, sound
+from tilores_x.sandbox.engine.matching import alike, comparable, dates, neighbourhood, phone, sound
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.small_instance import write_instance
 
-from tilores_x.sandbox.engine import Engine
+from tilores_x.sandbox.engine.engine import Engine
 from tilores_x.sandbox.instance import Instance, load_instance
 from tilores_x.sandbox.prepare import KEPT, open_engine
 

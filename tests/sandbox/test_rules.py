@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import JaroWinkler
 
-from tilores_x.sandbox.matching import comparable, dates, neighbourhood, phone, sound
-from tilores_x.sandbox.rules import Rule, RuleSet, texts_at
+from tilores_x.sandbox.engine.matching import comparable, dates, neighbourhood, phone, sound
+from tilores_x.sandbox.engine.rules import Rule, RuleSet, texts_at
 
 Record = dict[str, Any]
 

@@ -12,9 +12,9 @@ import pytest
 from support.small_instance import PEOPLE, Client, open_client, write_instance
 
 from tilores_x.errors import ConfigError
+from tilores_x.sandbox.api.tokens import SCOPES, Tokens
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import LARGEST_BODY, serve
-from tilores_x.sandbox.tokens import SCOPES, Tokens
 
 SEARCH = """query ($p: SearchParams!, $page: Int, $size: Int, $sort: SortCriteria, $rules: String, $only: [FilterCondition!]) {
   search(input: {parameters: $p, page: $page, pageSize: $size, sort: $sort, searchRules: $rules, considerRecords: $only}) {

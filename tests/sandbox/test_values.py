@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.sandbox.insights import EdgeInsights, InsightError, RecordInsights
-from tilores_x.sandbox.insights_regex import matcher
-from tilores_x.sandbox.times import parse_time
-from tilores_x.sandbox.values import go_text, json_text, parse_float
+from tilores_x.sandbox.insights.records import EdgeInsights, InsightError, RecordInsights
+from tilores_x.sandbox.insights.regex import matcher
+from tilores_x.sandbox.insights.times import parse_time
+from tilores_x.sandbox.insights.values import go_text, json_text, parse_float
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))

@@ -214,7 +214,7 @@ def test_doctor_says_what_is_wrong_and_what_to_do(run: Run) -> None:
 
 
 def test_help_imports_nothing_heavy() -> None:
-    heavy = ("langchain_core", "langgraph", "graphql", "openai", "tilores_x.tools.client")
+    heavy = ("langchain_core", "langgraph", "graphql", "openai", "tilores_x.tools.api.client")
     code = (
         "import sys; sys.argv = ['tilores-x', 'ask', '--help']\n"
         "import atexit; from tilores_x.serving.cli import main\n"

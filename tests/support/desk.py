@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from tilores_x.settings import Settings
-from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.api.client import TiloresClient
 from tilores_x.tools.compact import BUDGET_BYTES
 from tilores_x.tools.records import Evidence
 from tilores_x.tools.toolbox import Toolbox

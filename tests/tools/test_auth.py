@@ -17,7 +17,7 @@ from support.loopback import Reply, loopback, resets, says
 
 from tilores_x.deadline import Deadline, deadline_scope
 from tilores_x.errors import AccessDenied, ConfigError, DeadlineExceeded, TiloresUnavailable, TiloresXError
-from tilores_x.tools.auth import ClientCredentials
+from tilores_x.tools.api.auth import ClientCredentials
 
 SECRET = "s3cr3t-canary"
 

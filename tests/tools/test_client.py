@@ -31,7 +31,7 @@ from tilores_x.errors import (
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
 from tilores_x.settings import Settings
-from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.api.client import TiloresClient
 
 QUERY = "query q($id: ID!) { entity(input: {id: $id}) { entity { id } } }"
 FOUND: dict[str, Any] = {"data": {"entity": {"entity": {"id": "e1"}}}}

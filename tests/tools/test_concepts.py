@@ -12,8 +12,8 @@ from support.small_instance import write_instance
 from tilores_x.errors import ConfigError
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
-from tilores_x.tools.concepts import Concepts
-from tilores_x.tools.hints import load_hints
+from tilores_x.tools.fields.concepts import Concepts
+from tilores_x.tools.fields.hints import load_hints
 
 CREDIT = {
     "client_id": "CLIENT_ID", "email": "EMAIL", "phone": "PHONE_NUMBER", "date_of_birth": "DATE_OF_BIRTH",

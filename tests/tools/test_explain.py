@@ -14,7 +14,7 @@ from support.small_instance import write_instance
 from tilores_x.errors import AccessDenied
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
-from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.api.client import TiloresClient
 
 Person = dict[str, Any]
 

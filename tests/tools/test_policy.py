@@ -13,7 +13,7 @@ from support.small_instance import write_instance
 
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
-from tilores_x.tools.policy import FieldPolicy, Rule, mask, scrubbed
+from tilores_x.tools.fields.policy import FieldPolicy, Rule, mask, scrubbed
 
 SCHEMA = """
 type Record {

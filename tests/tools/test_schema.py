@@ -17,9 +17,9 @@ from support.loopback import Loopback, loopback, says
 from support.older import LATER, older_app
 
 from tilores_x.errors import ConfigError, InstanceError, TiloresUnavailable
-from tilores_x.tools import queries
-from tilores_x.tools.client import TiloresClient
-from tilores_x.tools.schema import FRESH_S, OLDEST_S, InstanceSchema, SchemaFile, discover
+from tilores_x.tools.api import queries
+from tilores_x.tools.api.client import TiloresClient
+from tilores_x.tools.api.schema import FRESH_S, OLDEST_S, InstanceSchema, SchemaFile, discover
 
 
 @pytest.fixture

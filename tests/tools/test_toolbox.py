@@ -19,7 +19,7 @@ from tilores_x.deadline import Deadline, deadline_scope
 from tilores_x.errors import DeadlineExceeded, TiloresUnavailable
 from tilores_x.sandbox.instance import load_instance
 from tilores_x.sandbox.server import create_app
-from tilores_x.tools.client import TiloresClient
+from tilores_x.tools.api.client import TiloresClient
 from tilores_x.tools.compact import BUDGET_BYTES, fitted
 from tilores_x.tools.toolbox import Toolbox
 

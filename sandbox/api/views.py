@@ -1,0 +1,119 @@
+"""What a query sees of an entity: records, edges, duplicates, hits and scores, some records hidden if so asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import orjson
+
+from tilores_x.sandbox.engine.clusters import UNBOUND, Bounds, Member, duplicates, edges, partition
+from tilores_x.sandbox.engine.engine import Engine
+from tilores_x.sandbox.engine.record import Record
+from tilores_x.sandbox.engine.store import RecordRow
+from tilores_x.sandbox.insights.records import EdgeInsights, RecordInsights
+
+
+class EntityView:
+    """An entity as one query sees it. Its records are read when they are first asked for.
+
+    The scores are the sandbox's own, since those of the hosted service are not public; all are between 0 and 1:
+
+    - ``consistency``: linked pairs as a share of all pairs of the entity's records, duplicates counted once; 1 for a
+      single record. A chain of weak links comes out low, a group in which every record knows every other comes out 1.
+    - ``hit_score``: the share of the given search parameters that the best matching record satisfies rules with; 0
+      where there was no search.
+    - ``score``: the mean of both after a search, else the consistency.
+    """
+
+    def __init__(
+        self,
+        entity_id: str,
+        engine: Engine,
+        rows: Callable[[], Sequence[RecordRow]],
+        hits: Mapping[str, list[str]] | None = None,
+        hit_score: float = 0.0,
+    ) -> None:
+        self.id = entity_id
+        self.hit_score = hit_score
+        self._engine = engine
+        self._read = rows
+        self._hits = hits
+
+    @cached_property
+    def _rows(self) -> Sequence[RecordRow]:
+        return self._read()
+
+    @cached_property
+    def records(self) -> list[Record]:
+        """In order of submission."""
+        return [orjson.loads(row.body) for row in self._rows]
+
+    @cached_property
+    def _members(self) -> list[Member]:
+        return [row.member() for row in self._rows]
+
+    @cached_property
+    def _bounds(self) -> Bounds:
+        return self._engine.bounds(row.id for row in self._rows)
+
+    @cached_property
+    def _copies(self) -> dict[int, list[int]]:
+        return duplicates(self._members, self._bounds)
+
+    @cached_property
+    def duplicates(self) -> dict[str, list[str]]:
+        """The IDs of the duplicates by that of their original, which is the first submitted."""
+        return {
+            self._members[original].id: [self._members[at].id for at in copies]
+            for original, copies in self._copies.items()
+        }
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str, list[str]]]:
+        hidden = {at for copies in self._copies.values() for at in copies}
+        originals = [member for at, member in enumerate(self._members) if at not in hidden]
+        found = edges(originals, self._engine.linking, self._bounds)
+        return [(originals[a].id, originals[b].id, rules) for a, b, rules in found]
+
+    @cached_property
+    def edges(self) -> list[str]:
+        """``<older record>:<newer record>:<rule>``, one for each rule that links a pair of originals."""
+        return [f"{a}:{b}:{rule}" for a, b, rules in self._pairs for rule in rules]
+
+    @cached_property
+    def hits(self) -> dict[str, list[str]]:
+        if not self._hits:
+            return {}
+        return {row.id: self._hits[row.id] for row in self._rows if row.id in self._hits}
+
+    @property
+    def consistency(self) -> float:
+        originals = len(self._members) - sum(map(len, self._copies.values()))
+        pairs = originals * (originals - 1) // 2
+        return len(self._pairs) / pairs if pairs else 1.0
+
+    @property
+    def score(self) -> float:
+        return self.consistency if self._hits is None else (self.consistency + self.hit_score) / 2
+
+    def record_insights(self) -> RecordInsights:
+        return RecordInsights(self.records)
+
+    def edge_insights(self) -> EdgeInsights:
+        return EdgeInsights(self.edges, self.duplicates)
+
+    def considering(self, conditions: list[dict[str, Any]]) -> list[EntityView]:
+        """The entities that the records meeting the conditions would form alone; they all keep this one's ID.
+
+        Raises:
+            InsightError: a condition can't be applied.
+        """
+        visible = {record["id"] for record in RecordInsights(self.records).filter(conditions).records}
+        rows = [row for row in self._rows if row.id in visible]
+        parts = partition([row.member() for row in rows], self._engine.linking, self._bounds or UNBOUND)
+        return [self._part([rows[at] for at in part]) for part in parts]
+
+    def _part(self, rows: Sequence[RecordRow]) -> EntityView:
+        return EntityView(self.id, self._engine, lambda: rows, self._hits, self.hit_score)

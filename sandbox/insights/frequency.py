@@ -1,0 +1,35 @@
+"""How often each of some values is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypedDict
+
+from tilores_x.sandbox.insights.values import text_of
+
+
+class FrequencyEntry(TypedDict):
+    """A row of a frequency distribution; ``percentage`` is a fraction from 0 to 1."""
+
+    value: Any
+    frequency: int
+    percentage: float
+
+
+def most_frequent(
+    values: Iterable[Any], case_sensitive: bool | None, top: int | None, direction: str | None
+) -> list[FrequencyEntry]:
+    """The frequency distribution of these values, as ``RecordInsights.frequency_distribution`` describes it."""
+    entries: dict[str, FrequencyEntry] = {}
+    count = 0
+    for value in values:
+        count += 1
+        text = text_of(value, case_sensitive=bool(case_sensitive)) or ""
+        if text in entries:
+            entries[text]["frequency"] += 1
+        else:
+            entries[text] = FrequencyEntry(value=value, frequency=1, percentage=0.0)
+    for entry in entries.values():
+        entry["percentage"] = entry["frequency"] / count
+    rows = sorted(entries.values(), key=lambda entry: entry["frequency"], reverse=direction == "DESC")
+    return rows if top is None or top < 0 else rows[:top]
