@@ -1,7 +1,7 @@
 """Asks the chosen models for one answer: fallback, retry, deadline, and never two answers spliced.
 
 One pass tries the candidates in order, without a pause between them: a fallback costs the user the time of the failure
-and nothing more. When none answered, the pass is repeated after a pause, under a budget per provider. A model that is
+and nothing more. When none answered, the pass is repeated after a pause, under a budget. A model that is
 cooling down is passed over, so that an outage costs a provider a few calls and not one per question. The
 planner, which runs in this process, answers when all others have given up.
 """
@@ -104,7 +104,7 @@ class _Call:
 
 
 class Caller:
-    """Calls models in the order of a choice. One per process and pipeline: it holds the retry budgets."""
+    """Calls models in the order of a choice. One per process and pipeline: it holds the budget of retries."""
 
     def __init__(
         self, catalog: ModelCatalog, chat_models: ChatModels, health: Health, settings: Settings | None = None
@@ -114,7 +114,6 @@ class Caller:
         self._health = health
         self._settings = settings or Settings()
         self._passes = RetryBudget()
-        self._budgets: dict[str, RetryBudget] = {}
         self._gates: dict[str, Gate] = {}
         self._bound: dict[tuple[int, ...], tuple[BaseChatModel, tuple[BaseTool, ...], Runnable[Any, Any]]] = {}
 
@@ -189,13 +188,7 @@ class Caller:
         raise self._no_answer(call) from (cause.__cause__ if cause else None)
 
     def _may_call(self, call: _Call, candidate: Candidate) -> bool:
-        if candidate.model.name in call.given_up or self._held_s(candidate) > 0:
-            return False
-        budget = self._budget(candidate)
-        if call.passes > 1:
-            return budget.spend()
-        budget.earn()
-        return True
+        return candidate.model.name not in call.given_up and self._held_s(candidate) == 0
 
     def _turn(self, call: _Call, candidate: Candidate) -> AbstractAsyncContextManager[None]:
         return self._gate(candidate).turn(call.deadline) if call.faults else nullcontext()
@@ -275,9 +268,6 @@ class Caller:
                 self._bound.clear()
             self._bound[key] = (chat_model, tuple(tools), chat_model.bind_tools(tools))
         return self._bound[key][2]
-
-    def _budget(self, candidate: Candidate) -> RetryBudget:
-        return self._budgets.setdefault(candidate.model.provider, RetryBudget())
 
     def _no_answer(self, call: _Call) -> _NoAnswer:
         open_again = [self._held_s(one) for one in call.candidates if one.model.name not in call.given_up]

@@ -9,6 +9,7 @@ from email.utils import formatdate
 import pytest
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
+from langchain_core.messages import AIMessageChunk
 from langchain_core.tools import tool
 from support.clients import QUESTION, Calling, Clients, Heard, choice
 from support.provider import Provider
@@ -19,6 +20,7 @@ from tilores_x.errors import AccessDenied, BudgetExceeded, ConfigError, Deadline
 from tilores_x.llm.calls import Attempt
 from tilores_x.llm.choice import PassedOver, Why
 from tilores_x.llm.health import HEDGE_COUNT, Health, Outcome
+from tilores_x.llm.progress import Floor, Overtaken, Progress
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("short_pauses")]
 
@@ -175,6 +177,13 @@ async def test_the_deadline_of_the_question_holds(provider: Provider, made: Clie
     assert provider.counts.requests == 2
 
 
+async def test_once_the_first_token_is_there_only_the_deadline_counts(provider: Provider, made: Clients) -> None:
+    provider.always(Script("word " * 15, tokens_per_s=20), to="groq")
+    called = await made.calling(deadline_s=1.2).ask("groq", "openai")
+    assert [one["model"] for one in called.attempts] == ["groq:m"]
+    assert called.attempts[0]["seconds"] > 0.6
+
+
 async def test_a_model_that_is_given_too_little_time_is_not_blamed(provider: Provider, made: Clients) -> None:
     provider.always(Script(fault=Fault.STALL))
     at = made.calling(deadline_s=0.1)
@@ -289,6 +298,31 @@ async def test_when_the_first_token_is_late_a_second_model_starts_and_the_first_
         await asyncio.sleep(0.01)
     assert provider.counts.aborted == 1
     assert at.health.snapshot().models["groq:m"].failure_share == 0
+
+
+async def test_the_slower_one_is_cancelled_at_once(provider: Provider, made: Clients) -> None:
+    at = made.calling(hedging=True)
+    await _measured(at, provider, "groq")
+    provider.always(Script("late", ttft_s=10), to="groq")
+    provider.always(Script("word " * 1000, tokens_per_s=20))
+    task = asyncio.create_task(at.ask("groq", "openai"))
+    async with asyncio.timeout(5):  # the slower one would wait for 7.5 s
+        while provider.counts.aborted == 0:
+            await asyncio.sleep(0.01)
+    assert not task.done()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_only_one_of_two_may_speak() -> None:
+    floor = Floor()
+    first, second = Progress(floor), Progress(floor)
+    first.received(AIMessageChunk("", additional_kwargs={"reasoning_content": "Hm."}))
+    second.received(AIMessageChunk("one"))
+    with pytest.raises(Overtaken):
+        first.received(AIMessageChunk("two"))
+    assert first.first_token_at is None
+    assert not first.spoken
 
 
 async def test_a_first_model_that_speaks_at_last_still_wins(provider: Provider, made: Clients) -> None:

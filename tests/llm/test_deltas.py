@@ -6,7 +6,7 @@ import json
 from copy import deepcopy
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessageChunk
 from langchain_fireworks.chat_models import _convert_chunk_to_message_chunk as fireworks
@@ -23,8 +23,8 @@ _calls = st.builds(
         "function": {**({"name": name} if name else {}), "arguments": arguments},
     },
     st.integers(0, 2),
-    st.sampled_from([None, None, "call_a", "call_b"]),
-    st.sampled_from([None, None, "look"]),
+    st.sampled_from([None, None, None, "call_a", "call_b"]),
+    st.sampled_from([None, None, None, "look"]),
     st.sampled_from(["", "{", '"email"', ": 1", "}", "{}"]),
 )
 _deltas = st.fixed_dictionaries(
@@ -59,11 +59,20 @@ _chunks = st.lists(
 )
 
 
+def _said(text: str, **more: Any) -> dict[str, Any]:
+    return {"id": "c", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": None, **more}]}
+
+
+@example([_said("a"), _said("b", finish_reason="stop")])
+@example([_said("a"), _said("b") | {"usage": _usage}])
+@example([_said("a"), _said("b", logprobs={"content": []})])
+@settings(max_examples=300)
 @given(_chunks)
 def test_merging_says_the_same_as_adding_up(chunks: list[dict[str, Any]]) -> None:
     before = json.dumps(chunks)
     for convert in _CONVERTERS:
         assert _summed(convert, merged(chunks)) == _summed(convert, chunks)
+    assert _ends(merged(chunks)) == _ends(chunks)
     assert json.dumps(chunks) == before
 
 
@@ -78,3 +87,13 @@ def _summed(convert: Any, chunks: list[dict[str, Any]]) -> Any:
     first, *rest = (convert(deepcopy(chunk)) for chunk in chunks)
     whole = first.__add__(rest) if rest else first
     return whole.model_dump(exclude={"id"})
+
+
+def _ends(chunks: list[dict[str, Any]]) -> list[Any]:
+    """What counts once and must not get lost: finish reasons, log probabilities and usage, in order."""
+    choices = [(chunk["choices"] or [{}])[0] for chunk in chunks]
+    ends = [
+        (choice.get("finish_reason"), choice.get("logprobs"), chunk.get("usage"))
+        for choice, chunk in zip(choices, chunks, strict=True)
+    ]
+    return [end for end in ends if any(end)]

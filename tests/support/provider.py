@@ -35,6 +35,8 @@ Brain = Callable[[list[dict[str, Any]], list[dict[str, Any]]], Script]
 """Makes the reply out of a request's messages and tools: an agent's loop can be played with it."""
 
 STALL_S = 60.0
+READ_S = 0.05
+"""What was written has been read by then: a broken connection would overtake it."""
 
 
 @dataclass
@@ -287,11 +289,11 @@ class _Connection(asyncio.Protocol):
             case Fault.STALL:
                 await asyncio.sleep(STALL_S)
             case Fault.RESET:
-                # What was written has to leave before the reset, which would overtake it.
-                await asyncio.sleep(0.02)
+                await asyncio.sleep(READ_S)
                 self._reset()
                 return
             case Fault.CLOSE:
+                await asyncio.sleep(READ_S)
                 self._transport.close()
                 return
             case Fault.TRUNCATE:
@@ -301,7 +303,9 @@ class _Connection(asyncio.Protocol):
             case Fault.ERROR_EVENT:
                 write(_chunk(encoder.error_event()) + b"0\r\n\r\n")
             case Fault.BROKEN_JSON:
-                write(_chunk(b'data: {"choices": [{"del\n\n') + _chunk(encoder.closing()) + b"0\r\n\r\n")
+                write(_chunk(b'data: {"choices": [{"del\n\n'))
+                await asyncio.sleep(READ_S)
+                write(_chunk(encoder.closing()) + b"0\r\n\r\n")
             case None:
                 write(_chunk(encoder.closing(), script.cut) + b"0\r\n\r\n")
         request.finished = True
