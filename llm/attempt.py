@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from langchain_core.tools import BaseTool
 from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
 from tilores_x.deadline import Deadline
+from tilores_x.errors import ConfigError
 from tilores_x.llm.choice import Candidate
 from tilores_x.llm.faults import BadToolCall, CutShort, Fault, fault_of
 from tilores_x.llm.health import Health, Outcome
@@ -56,10 +57,13 @@ class AttemptFailed(Exception):
 
 @dataclass(slots=True)
 class Trial:
-    """One attempt, before, while and after it runs. ``patience_s``: seconds that the first token may take."""
+    """One attempt, before, while and after it runs.
+
+    ``model`` makes the chat model, or gets the one made before. ``patience_s``: seconds that the first token may take.
+    """
 
     candidate: Candidate
-    model: Runnable[Any, Any]
+    model: Callable[[], Awaitable[Runnable[Any, Any]]]
     messages: Sequence[BaseMessage]
     tools: Sequence[BaseTool]
     health: Health
@@ -115,7 +119,11 @@ class Trial:
         try:
             async with asyncio.timeout(given_s if given_s < float("inf") else None) as limit:
                 self._progress.on_first_token = lambda: self._patient(limit)
-                message = _checked(await self.model.ainvoke(list(self.messages), self._named_config()))
+                model = await self.model()
+                self._began = time.monotonic()
+                message = _checked(await model.ainvoke(list(self.messages), self._named_config()))
+        except ConfigError:
+            raise
         except (asyncio.CancelledError, Overtaken):
             self._end(Fault(Outcome.CANCELLED, "cancelled: another model spoke first, or nobody waits any longer"))
             raise

@@ -221,13 +221,13 @@ class Caller:
         rivals = [other for other in others if other.model.name not in call.given_up and self._held_s(other) == 0]
         hedge_after_s = self._health.hedge_after_s(candidate.model.name) if self._settings.hedging and rivals else None
         floor = Floor()
-        trials = [await self._trial(call, candidate, messages, floor, hurried=bool(rivals))]
+        trials = [self._trial(call, candidate, messages, floor, hurried=bool(rivals))]
 
         async def rival() -> Trial | None:
             # Not the rival's own budget: it earns nothing while its turn never comes.
             if not self._passes.spend():
                 return None
-            trials.append(await self._trial(call, rivals[0], messages, floor, hurried=False))
+            trials.append(self._trial(call, rivals[0], messages, floor, hurried=False))
             return trials[-1]
 
         try:
@@ -240,13 +240,13 @@ class Caller:
                 if trial.failure is not None:
                     self._gate(trial.candidate).failed()
 
-    async def _trial(
+    def _trial(
         self, call: _Call, candidate: Candidate, messages: Sequence[BaseMessage], floor: Floor, *, hurried: bool
     ) -> Trial:
         left_s = call.deadline.left_s()
         return Trial(
             candidate,
-            await self._model(candidate, call.tools),
+            lambda: self._model(candidate, call.tools),
             messages,
             call.tools,
             self._health,

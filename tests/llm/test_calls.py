@@ -21,6 +21,7 @@ from tilores_x.llm.calls import Attempt
 from tilores_x.llm.choice import PassedOver, Why
 from tilores_x.llm.health import HEDGE_COUNT, Health, Outcome
 from tilores_x.llm.progress import Floor, Overtaken, Progress
+from tilores_x.llm.providers import ChatModels
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("short_pauses")]
 
@@ -175,6 +176,19 @@ async def test_the_deadline_of_the_question_holds(provider: Provider, made: Clie
     with deadline_scope(Deadline.after(0.2)), pytest.raises(DeadlineExceeded):
         await made.calling(deadline_s=30).ask("groq", "openai")
     assert provider.counts.requests == 2
+
+
+async def test_making_the_client_is_under_the_deadline_too(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def slowly(*args: object) -> None:
+        await asyncio.sleep(30)
+
+    monkeypatch.setattr(ChatModels, "get", slowly)
+    at = made.calling(deadline_s=0.2)
+    with pytest.raises(DeadlineExceeded):
+        await at.ask("groq")
+    assert not at.health.snapshot().models
 
 
 async def test_once_the_first_token_is_there_only_the_deadline_counts(provider: Provider, made: Clients) -> None:
