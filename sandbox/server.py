@@ -260,7 +260,8 @@ async def serve(
 
     if not isinstance(instance, Instance):
         instance = load_instance(instance)
-    listener = socket.socket()
+    # Named as TCP, or asyncio would not turn Nagle's algorithm off: 40 ms a request.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))

@@ -121,7 +121,7 @@ def hangs() -> Reply:
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[str]:
     """The address of an ASGI application behind a socket."""
-    listener = socket.socket()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(app, log_level="error", access_log=False, lifespan="off")
     server = uvicorn.Server(config)
