@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from support.loopback import Reply, loopback, says
-from support.pipeline import truth
+from support.pipeline import keys, newest_score, results, truth
+from support.provider import Provider
+from support.wire import Script
 
 from tilores_x.serving.cli import main
 
@@ -126,6 +129,44 @@ def test_the_trace_shows_nodes_tools_and_models(run: Run) -> None:
     printed = run("ask", "--trace", QUESTION).out
     for name in ("route", "seek", "think", "answer", "tilores_search"):
         assert name in printed
+
+
+@pytest.mark.parametrize("stock", ["false", "true"])
+@pytest.mark.parametrize("first", ["groq", "openai"])
+def test_two_providers_answer_with_tools_streams_and_usage(run: Run, first: str, stock: str) -> None:
+    score = newest_score("4001")["value"]
+
+    def brain(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Script:
+        if len(results(messages)) > 1:
+            return Script(f"The newest Experian score is {score}.")
+        fields = ["CREDIT_RESPONSE.CREDIT_SCORE.*.Value", "CREDIT_RESPONSE.CREDIT_BUREAU"]
+        return Script(tool_calls=(("tilores_search", {"CLIENT_ID": "4001", "fields": fields}),))
+
+    other = {"groq": "openai", "openai": "groq"}[first]
+    pinned = {"groq": "groq:openai/gpt-oss-120b", "openai": "openai:gpt-6-luna"}[first]
+    with Provider(brain=brain) as provider:
+        settings = {"TILORES_MODEL": pinned, "TILORES_STOCK_CLIENTS": stock}
+        asked = ("ask", "--json", "what is the newest Experian score of client ID 4001")
+        reply = json.loads(run(*asked, **keys(provider), **settings).out)
+        assert all(request.body["stream"] for request in provider.received if "messages" in request.body)
+        # The same again, with the provider that speed puts first out of order: the other one stands in.
+        ranked = json.loads(run(*asked, "--priority", "speed", **keys(provider), TILORES_MODEL="").out)["model"]
+        broken, stand_in = (first, other) if ranked.startswith(first) else (other, first)
+        provider.brain = None
+        provider.always(Script(status=503), to=broken)
+        provider.always(Script(f"Client 4001 has an Experian score of {score}."), to=stand_in)
+        helped = json.loads(run(*asked, "--priority", "speed", **keys(provider), TILORES_MODEL="").out)
+    assert reply["model"] == pinned
+    assert str(score) in reply["reply"]
+    assert reply["reason"]
+    assert [timing["name"] for timing in reply["timings"] if timing["kind"] == "model"] == [pinned, pinned]
+    assert [attempt["outcome"] for attempt in reply["attempts"]] == ["ok", "ok"]
+    assert all(attempt["input_tokens"] and attempt["output_tokens"] for attempt in reply["attempts"])
+    assert reply["cost_usd"] == pytest.approx(sum(attempt["cost_usd"] for attempt in reply["attempts"]))
+    assert reply["cost_usd"] > 0
+    assert helped["model"].startswith(stand_in)
+    assert {attempt["provider"]: attempt["outcome"] for attempt in helped["attempts"]}[stand_in] == "ok"
+    assert broken in {attempt["provider"] for attempt in helped["attempts"] if attempt["outcome"] != "ok"}
 
 
 def test_a_piped_answer_is_plain_text(run: Run) -> None:
