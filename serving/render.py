@@ -39,7 +39,8 @@ def provenance(reply: Reply) -> RenderableType:
     for citation in reply["citations"]:
         where.setdefault((citation["field"], str(citation["value"])), []).append(citation["record_id"])
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("Proved by", "Value", "Records"):
+    table.add_column("Proved by", no_wrap=True)
+    for heading in ("Value", "Records"):
         table.add_column(heading, overflow="fold")
     for (field, value), records in list(where.items())[:MOST_ROWS]:
         table.add_row(Text(field), Text(value), Text(", ".join(records)))
