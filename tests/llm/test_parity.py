@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from support.clients import PROVIDERS, Clients, catalog
 from support.provider import Provider
 from support.wire import Fault, Script, html, refused, tool_use_failed
 
+from tilores_x.llm import line
 from tilores_x.llm.faults import fault_of
 from tilores_x.llm.progress import Progress, current_progress
 
@@ -128,11 +130,22 @@ async def test_faults_are_of_the_same_kind(
         assert faults[0].text == faults[1].text
 
 
-async def test_each_read_of_the_network_makes_one_chunk(provider: Provider, made: Clients) -> None:
-    provider.always(Script("word " * 200, tokens_per_write=200))
+async def test_a_quick_stream_makes_few_chunks(provider: Provider, made: Clients) -> None:
+    provider.always(Script("word " * 300, tokens_per_s=1000))
     fast, stock = await _models(made, "openai")
-    assert len([chunk async for chunk in fast.astream("?") if chunk.text]) < 20
-    assert len([chunk async for chunk in stock.astream("?") if chunk.text]) >= 200
+    ours = [chunk.text async for chunk in fast.astream("?") if chunk.text]
+    theirs = [chunk.text async for chunk in stock.astream("?") if chunk.text]
+    assert ours[0] == theirs[0] == "word"
+    assert "".join(ours) == "".join(theirs)
+    assert 3 < len(ours) < 50 < 250 < len(theirs)
+
+
+async def test_the_end_waits_for_no_pause(provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(line, "PAUSE_S", 30)
+    provider.always(Script("one two three four", tokens_per_s=50))
+    fast, _ = await _models(made, "openai")
+    async with asyncio.timeout(5):
+        assert [chunk.text async for chunk in fast.astream("?") if chunk.text] == ["one", " two three four"]
 
 
 def _without_none(value: Any) -> Any:

@@ -155,7 +155,7 @@ async def test_a_graph_streams_the_tokens_of_a_node_that_calls_the_caller(
 ) -> None:
     kind, name = client.split("-")
     at = made.calling(stock=kind == "stock")
-    provider.always(Script("one two three", tokens_per_s=50))
+    provider.always(Script("one two three", tokens_per_s=12))
 
     async def think(state: MessagesState) -> dict[str, Any]:
         return {"messages": [(await at.caller.call(choice(name), state["messages"])).message]}
