@@ -219,8 +219,7 @@ def _summary(rows: list[dict[str, Any]]) -> str:
         f"{busy['per_stream'] / 500:.0%} of the offered speed at 100 streams of 500 tokens/s (aim: 95 %). "
         f"The provider is not the limit: a raw read of 100 streams at 1,665 tokens/s gets "
         f"{bare['per_stream'] / 1665:.0%} of them, at {bare['provider_load']:.0%} of the provider's core. "
-        "A slow stream costs more per token: each one is a packet and a wake-up of the event loop, for the raw read "
-        "too."
+        "A slow stream costs more per token: each is a packet and a wake-up of the event loop, for the raw read too."
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from typing import Any
 
 import orjson
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilores_x.llm.deltas import merged
@@ -40,10 +41,15 @@ _events = st.builds(
 
 
 def _content(chunks: list[Any]) -> Any:
-    """All that is said, without regard to how it is cut."""
-    return merged([*chunks])
+    """All that is said, without regard to how it is cut, and to fields that say nothing."""
+    told = deepcopy(merged(chunks))
+    for chunk in told:
+        for choice in chunk["choices"]:
+            choice["delta"] = {name: value for name, value in choice["delta"].items() if value is not None}
+    return told
 
 
+@settings(max_examples=400)
 @given(st.lists(st.lists(_events, min_size=1, max_size=8), min_size=1, max_size=5))
 def test_whatever_the_events_the_same_is_said(reads: list[list[bytes]]) -> None:
     runs = TextRuns()
