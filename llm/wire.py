@@ -1,8 +1,9 @@
 """The fast streaming path: langchain-openai's and langchain-groq's chat models with another way to read the stream.
 
 The stock classes turn each token into several objects (an SDK event, a pydantic chunk, a dict, a message chunk), at 120
-to 200 microseconds of CPU. Here the stream is read as bytes, and what one network read brings becomes one message chunk,
-by the stock conversion. Messages, tools, usage and errors are LangChain's own, held to that by ``tests/llm/test_parity.py``.
+to 200 microseconds of CPU. Here the stream is read as bytes, and what one network read brings becomes one message
+chunk, by the stock conversion. Messages, tools, usage and errors are LangChain's own, held to that by
+``tests/llm/test_parity.py``.
 """
 
 from __future__ import annotations
