@@ -13,8 +13,13 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from tilores_x.errors import TiloresXError
+from tilores_x.graph.kept import KeptAnswers
 from tilores_x.graph.prompts import system_message
 from tilores_x.graph.window import characters
+from tilores_x.llm.cache.answers import Answers
+from tilores_x.llm.cache.opening import Cache, open_cache
+from tilores_x.llm.cache.replies import Replies
+from tilores_x.llm.cache.results import Results
 from tilores_x.llm.calls import Caller
 from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.health import Health
@@ -31,10 +36,16 @@ from tilores_x.tools.fields.concepts import Concepts
 from tilores_x.tools.fields.policy import FieldPolicy
 from tilores_x.tools.toolbox import Toolbox
 
+CACHE_PATIENCE_S = 0.3
+"""What an embedded Redis, started before all else, may still take when all else is ready."""
+
 
 @dataclass(frozen=True, eq=False)
 class Resources:
-    """Everything that nodes need and state can't hold. ``sandboxed`` says that the embedded sandbox answers."""
+    """Everything that nodes need and state can't hold. ``sandboxed`` says that the embedded sandbox answers.
+
+    ``cache`` and ``results`` are None where the cache is switched off.
+    """
 
     settings: Settings
     client: TiloresClient
@@ -46,6 +57,8 @@ class Resources:
     spending: Spending
     ledger: Ledger
     sandboxed: bool
+    cache: Cache | None
+    results: Results | None
     _closing: AsyncExitStack
 
     @classmethod
@@ -65,9 +78,23 @@ class Resources:
                 asyncio.to_thread(_models, settings, os.environ if environ is None else environ)
             )
             closing.push_async_callback(_settled, models)
+            cache = await closing.enter_async_context(open_cache(settings))
             client = await closing.enter_async_context(connected(settings))
             toolbox = await Toolbox.open(client, settings)
             catalog, health, chat_models, caller = await models
+            results = None
+            if cache is not None:
+                await cache.ready(CACHE_PATIENCE_S)
+                data = await asyncio.to_thread(_whose_data, settings)
+                results = Results(
+                    cache.store,
+                    instance=f"{data} {toolbox.schema.version}",
+                    tenant=settings.tenant,
+                    own=client.embedded,
+                    ttl_s=settings.cache_result_s,
+                )
+                client.results = results
+                caller.replies = Replies(cache.store, instance=results.instance, tenant=settings.tenant)
             closing.push_async_callback(chat_models.aclose)
             spending = await _spending(settings, health, closing)
             closing.push_async_callback(_settled, asyncio.create_task(_warmed(settings, catalog, health, chat_models)))
@@ -82,6 +109,8 @@ class Resources:
                 spending=spending,
                 ledger=Ledger(),
                 sandboxed=settings.api_url is None,
+                cache=cache,
+                results=results,
                 _closing=closing.pop_all(),
             )
         raise AssertionError("unreachable: the stack swallows no error")
@@ -108,6 +137,13 @@ class Resources:
         """About what every model call costs before the first message: rules, fields and tools."""
         schemas = sum(len(str(tool.tool_call_schema)) for tool in self.tools.values())
         return characters(system_message(self.concepts, self.policy)) + schemas
+
+    @cached_property
+    def kept_answers(self) -> KeptAnswers | None:
+        """Whole answers, or None where the cache is switched off."""
+        if self.cache is None or self.results is None:
+            return None
+        return KeptAnswers(self, Answers(self.cache.store, instance=self.results.instance))
 
     async def aclose(self) -> None:
         """Close everything; closing twice does nothing."""
@@ -140,6 +176,16 @@ async def _embedded(settings: Settings) -> Any:
 
     instance = await asyncio.to_thread(load_instance, settings.sandbox)
     return await create_app(instance, cache_dir=settings.cache_dir, off_loop=True)
+
+
+def _whose_data(settings: Settings) -> str:
+    """Names the instance, and who reads it: other credentials may see other records. Reads files: for a thread."""
+    if settings.api_url is not None:
+        return f"{settings.api_url} {settings.client_id}"
+    from tilores_x.sandbox.instance import load_instance
+    from tilores_x.sandbox.prepare import fingerprint
+
+    return f"sandbox {fingerprint(load_instance(settings.sandbox))}"
 
 
 def _models(settings: Settings, environ: Mapping[str, str]) -> tuple[ModelCatalog, Health, ChatModels, Caller]:

@@ -74,7 +74,8 @@ class Reply(TypedDict):
     """The answer with all that proves and explains it.
 
     ``missing`` says in words what could not be answered. ``model`` is the one whose text this is (``provider:id``),
-    ``model_note`` is set where it is no language model. ``cost_usd`` counts every attempt.
+    ``model_note`` is set where it is no language model. ``cost_usd`` counts every attempt. ``cached``: no model was
+    called; where the whole answer was kept, ``cached_age_s`` says for how many seconds.
     """
 
     reply: str
@@ -90,6 +91,7 @@ class Reply(TypedDict):
     seconds: float
     timings: list[Timing]
     attempts: list[Attempt]
+    cached_age_s: float | None
 
 
 class InputState(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +15,7 @@ from tilores_x.deadline import Deadline, current_deadline, deadline_scope
 from tilores_x.errors import DeadlineExceeded
 from tilores_x.graph.context import Context
 from tilores_x.graph.state import State, Timing
+from tilores_x.llm.cache.scope import Scope, scope
 from tilores_x.settings import Settings
 
 
@@ -61,6 +62,12 @@ def question_seconds(runtime: Runtime[Context], settings: Settings) -> float:
     """Seconds that the question may take: the caller's, or the operator's."""
     context = runtime.context or Context()
     return context.deadline_s or settings.question_s
+
+
+def asked_by(runtime: Runtime[Context], settings: Settings) -> AbstractContextManager[Scope]:
+    """Work inside is for the caller's tenant, and passes over what is kept where the caller wants that."""
+    context = runtime.context or Context()
+    return scope(context.tenant or settings.tenant, fresh=context.fresh)
 
 
 @asynccontextmanager

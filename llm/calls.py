@@ -8,7 +8,8 @@ planner, which runs in this process, answers when all others have given up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -28,6 +29,9 @@ from tilores_x.errors import (
     TiloresXError,
 )
 from tilores_x.llm.attempt import Attempt, AttemptFailed, Trial
+from tilores_x.llm.cache.replay import told
+from tilores_x.llm.cache.replies import KEPT_AS, Name, Replies
+from tilores_x.llm.cache.scope import upstream
 from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.choice import Candidate, Choice
 from tilores_x.llm.faults import Fault
@@ -82,6 +86,8 @@ class _Call:
     config: RunnableConfig | None
     deadline: Deadline
     attempts: list[Attempt]
+    about: Collection[str] = ()
+    begun_at: float = field(default_factory=time.time)
     passes: int = 0
     corrected: bool = False
     given_up: set[str] = field(default_factory=set)
@@ -104,11 +110,20 @@ class _Call:
 
 
 class Caller:
-    """Calls models in the order of a choice. One per process and pipeline: it holds the budget of retries."""
+    """Calls models in the order of a choice. One per process and pipeline: it holds the budget of retries.
+
+    ``replies``: replies that are kept. The planner's are not: they cost less than looking them up.
+    """
 
     def __init__(
-        self, catalog: ModelCatalog, chat_models: ChatModels, health: Health, settings: Settings | None = None
+        self,
+        catalog: ModelCatalog,
+        chat_models: ChatModels,
+        health: Health,
+        settings: Settings | None = None,
+        replies: Replies | None = None,
     ) -> None:
+        self.replies = replies
         self._catalog = catalog
         self._chat_models = chat_models
         self._health = health
@@ -125,11 +140,13 @@ class Caller:
         *,
         config: RunnableConfig | None = None,
         attempts: list[Attempt] | None = None,
+        about: Collection[str] = (),
     ) -> Called:
         """One finished answer to ``messages``, by the first candidate of ``choice`` that gives one.
 
         Tokens reach the callbacks in ``config`` as they come. ``attempts`` is filled while the calls go on, for who
-        wants to know them although the call raises.
+        wants to know them although the call raises. ``about`` are the entities whose data ``messages`` hold: a reply
+        that is kept is erased with them.
 
         Raises:
             DeadlineExceeded: the time given to the question has run out.
@@ -141,13 +158,56 @@ class Caller:
         attempts = [] if attempts is None else attempts
         if not choice.ordered:
             raise choice.error()
+        first = choice.ordered[0]
+        name = self._name(first, messages, tools)
+        if self.replies is None or name is None:
+            return await self._called(choice, messages, tools, config, attempts, about)
+        replies, began = self.replies, time.monotonic()
+        found = None if replies.fresh else await replies.find(name)
+        if found is None:
+
+            async def work() -> Called:
+                upstream.set(True)  # in the flight's own task
+                return await self._called(choice, messages, tools, config, attempts, about)
+
+            async def look() -> Called | None:
+                kept = await replies.find(name)
+                return None if kept is None else Called(kept, [])
+
+            fresh = replies.fresh
+            flight = f"{name.key}:fresh" if fresh else name.key
+            called, own = await replies.store.flights.run(flight, work, None if fresh else look)
+            if own and called.attempts:
+                if called.attempts is not attempts:
+                    attempts.extend(called.attempts)
+                return Called(called.message, attempts)
+            found = replies.again(called.message)
+        attempts.append(_kept(first, found, time.monotonic() - began))
+        return Called(await told(found, first.model.name, messages, config), attempts)
+
+    def _name(self, candidate: Candidate, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> Name | None:
+        if self.replies is None or candidate.model.local:
+            return None
+        endpoint = self._chat_models.endpoint_of(candidate.model)
+        return self.replies.name(candidate.model, endpoint, messages, tools)
+
+    async def _called(
+        self,
+        choice: Choice,
+        messages: Sequence[BaseMessage],
+        tools: Sequence[BaseTool],
+        config: RunnableConfig | None,
+        attempts: list[Attempt],
+        about: Collection[str],
+    ) -> Called:
+        """The answer from upstream, or of a fallback from what is kept."""
         deadline = current_deadline()
         deadline = min(deadline, Deadline.after(self._settings.question_s), key=lambda one: one.at)
         remote = tuple(candidate for candidate in choice.ordered if not candidate.model.local)
         local = tuple(candidate for candidate in choice.ordered if candidate.model.local)
         if remote:
             kept_s = min(LAST_RESORT_S, deadline.left_s() * LAST_RESORT_SHARE) if local else 0.0
-            call = _Call(remote, messages, tools, config, Deadline(deadline.at - kept_s), attempts)
+            call = _Call(remote, messages, tools, config, Deadline(deadline.at - kept_s), attempts, about)
             try:
                 message = await retrying(
                     lambda: self._pass(call), again=_again, budget=self._passes, deadline=call.deadline
@@ -170,6 +230,8 @@ class Caller:
         call.passes += 1
         cause: Exception | None = None
         for place, candidate in enumerate(call.candidates):
+            if place and call.passes == 1 and (found := await self._found(call, candidate)):
+                return found
             if not self._may_call(call, candidate):
                 continue
             if call.deadline.left_s() <= 0:
@@ -178,7 +240,8 @@ class Caller:
                 async with self._turn(call, candidate):
                     if self._held_s(candidate) > 0:
                         continue
-                    return await self._answer(call, candidate, call.candidates[place + 1 :])
+                    message = await self._answer(call, candidate, call.candidates[place + 1 :])
+                return await self._keep(call, message)
             except AttemptFailed as failed:
                 if failed.spoken:
                     raise _broken_off(failed) from failed.__cause__
@@ -186,6 +249,29 @@ class Caller:
         if call.deadline.left_s() <= 0:
             raise _too_late(call)
         raise self._no_answer(call) from (cause.__cause__ if cause else None)
+
+    async def _found(self, call: _Call, candidate: Candidate) -> AIMessage | None:
+        """A kept reply of a model that stands in for the first."""
+        name = self._name(candidate, call.messages, call.tools)
+        if self.replies is None or name is None or self.replies.fresh:
+            return None
+        began = time.monotonic()
+        found = await self.replies.find(name)
+        if found is None:
+            return None
+        call.attempts.append(_kept(candidate, found, time.monotonic() - began))
+        return await told(found, candidate.model.name, call.messages, call.config)
+
+    async def _keep(self, call: _Call, message: AIMessage) -> AIMessage:
+        """Keep the reply under the name of the model that gave it, which a hedge may have changed."""
+        by = next((one["model"] for one in reversed(call.attempts) if one["outcome"] == Outcome.OK), None)
+        candidate = next((one for one in call.candidates if one.model.name == by), None)
+        name = self._name(candidate, call.messages, call.tools) if candidate else None
+        if self.replies is None or name is None:
+            return message
+        if not await self.replies.keep(name, message, begun_at=call.begun_at, about=call.about):
+            return message
+        return message.model_copy(update={"response_metadata": {**message.response_metadata, KEPT_AS: name.key}})
 
     def _may_call(self, call: _Call, candidate: Candidate) -> bool:
         return candidate.model.name not in call.given_up and self._held_s(candidate) == 0
@@ -277,6 +363,23 @@ class Caller:
             again=bool(open_again) and wait_s <= LONGEST_DELAY_S,
             retry_after_s=wait_s or None,
         )
+
+
+def _kept(candidate: Candidate, message: AIMessage, seconds: float) -> Attempt:
+    """A reply that no call was made for: it took that many seconds, and cost nothing."""
+    usage = message.usage_metadata
+    return Attempt(
+        model=candidate.model.name,
+        provider=candidate.model.provider,
+        outcome=Outcome.OK.value,
+        seconds=seconds,
+        first_token_s=None,
+        input_tokens=usage["input_tokens"] if usage else 0,
+        output_tokens=usage["output_tokens"] if usage else 0,
+        cost_usd=0.0,
+        cached=True,
+        error=None,
+    )
 
 
 def _again(error: Exception) -> bool:

@@ -48,6 +48,10 @@ class ChatModels:
         """
         return await self._once(spec.name, lambda: self._make(spec))
 
+    def endpoint_of(self, spec: ModelSpec) -> str | None:
+        """Where ``spec`` is called."""
+        return self._catalog.providers[spec.provider].endpoint(self._environ)
+
     async def aclose(self) -> None:
         """Close the connections that were opened in this event loop."""
         for made in self._made.pop(asyncio.get_running_loop(), {}).values():

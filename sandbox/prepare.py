@@ -46,7 +46,7 @@ def open_engine(
     if people is not None:
         return _load(instance, store, _generated(instance, people))
     folder = (cache_dir or Path(platformdirs.user_cache_dir("tilores-x"))) / "sandbox"
-    kept = folder / f"{_fingerprint(instance)}.sqlite"
+    kept = folder / f"{fingerprint(instance)}.sqlite"
     if kept.is_file():
         try:
             store.restore(kept)
@@ -94,7 +94,8 @@ def _generated(instance: Instance, people: int) -> Iterable[Record]:
     return iter_records(instance.name, people, SEED)
 
 
-def _fingerprint(instance: Instance) -> str:
+def fingerprint(instance: Instance) -> str:
+    """A digest of all that decides what a loaded instance answers."""
     digest = sha256(f"{instance.definition()} {_code()} {sqlite3.sqlite_version}".encode())
     if instance.records_path is not None:
         with contextlib.suppress(OSError):  # told when the records are read

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from tilores_x.errors import TiloresXError, public_name
-from tilores_x.serving import ask_cmd, doctor_cmd, models_cmd, sandbox_cmd
+from tilores_x.serving import ask_cmd, cache_cmd, doctor_cmd, models_cmd, sandbox_cmd
 
 app = typer.Typer(
     name="tilores-x",
@@ -18,7 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for commands in (ask_cmd, sandbox_cmd, doctor_cmd, models_cmd):
+for commands in (ask_cmd, sandbox_cmd, doctor_cmd, models_cmd, cache_cmd):
     commands.register(app)
 
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
+import time
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
@@ -20,13 +22,20 @@ from pydantic import ValidationError
 from tilores_x.errors import QuestionError, TiloresXError, public_name
 from tilores_x.graph.build import Pipeline, build_graph
 from tilores_x.graph.context import Context
+from tilores_x.graph.kept import Turn
 from tilores_x.graph.question import clean_question, cleaned
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import Reply
+from tilores_x.llm.cache.answers import Answer
+from tilores_x.llm.cache.replies import Name
+from tilores_x.llm.cache.scope import scope
 from tilores_x.settings import Settings
 from tilores_x.telemetry.langsmith import flush_tracing
 
 T = TypeVar("T")
+
+MOST_CONVERSATIONS = 10_000
+"""Whose age is known; in others no whole answer is given again."""
 
 
 class Asker:
@@ -36,6 +45,7 @@ class Asker:
         self.graph = graph
         self.resources = resources
         self._owns = owns
+        self._held_until: OrderedDict[str, float] = OrderedDict()
 
     @classmethod
     @asynccontextmanager
@@ -87,12 +97,15 @@ class Asker:
         fresh: bool = False,
         max_usd: float | None = None,
         model: str | None = None,
+        tenant: str | None = None,
         on_progress: Callable[[str], None] | None = None,
     ) -> Reply:
         """Answer ``question``. Questions with the same ``thread_id`` are one conversation; without one it stands alone.
 
         ``deadline_s`` is in seconds, ``max_usd`` the most that the question may cost, ``model`` pins one model as
-        ``provider:id``. ``on_progress`` is told in a few words what goes on.
+        ``provider:id``. ``tenant`` says whose data it is: nothing that is kept for one is given to another.
+        An answer that is kept is given again while all that it was read from is held to be true, unless ``fresh``.
+        ``on_progress`` is told in a few words what goes on.
 
         Raises:
             QuestionError: the question, or an option, can't be used.
@@ -101,9 +114,34 @@ class Asker:
             ConfigError: a setting is wrong, or credentials were refused.
         """
         asked = HumanMessage(clean_question(question), id=uuid4().hex)
-        context = _context(priority=priority, deadline_s=deadline_s, fresh=fresh, max_usd=max_usd, model=model)
+        context = _context(
+            priority=priority, deadline_s=deadline_s, fresh=fresh, max_usd=max_usd, model=model, tenant=tenant
+        )
         conversation = cleaned(thread_id) if thread_id else None
         config: RunnableConfig = {"configurable": {"thread_id": conversation or asked.id}}
+        began = time.time()
+        settings = self.resources.settings
+        with scope(context.tenant or settings.tenant, fresh=fresh) as asking:
+            name = await self._name(asked.text, conversation, config, context)
+            if name is not None and not fresh and (kept := await self._kept(name)) is not None:
+                return await self._again(kept, asked, conversation, config, began)
+            turn = Turn(asked.id or "", {})
+            reply = await self._run(asked, conversation, config, context, turn, on_progress)
+            self._hold(conversation, asking.reads.expires_at)
+            if name is not None and self.resources.kept_answers is not None:
+                await self.resources.kept_answers.keep(name, reply, turn.messages, reads=asking.reads, begun_at=began)
+            return reply
+
+    async def _run(
+        self,
+        asked: HumanMessage,
+        conversation: str | None,
+        config: RunnableConfig,
+        context: Context,
+        turn: Turn,
+        on_progress: Callable[[str], None] | None,
+    ) -> Reply:
+        """The answer of the graph; ``turn`` takes up the messages on the way."""
         reply: Reply | None = None
         if on_progress:
             on_progress("searching Tilores")
@@ -112,6 +150,7 @@ class Asker:
                 {"messages": [asked]}, config, context=context, stream_mode="updates", durability=self._durability
             ):
                 for node, written in update.items():
+                    turn.written(written or {})
                     if on_progress and (words := _progress(node, written or {})):
                         on_progress(words)
                     if node == "answer" and "reply" in written:
@@ -124,6 +163,52 @@ class Asker:
                 await self._forget(asked.id or "")
         assert reply is not None
         return reply
+
+    async def _name(
+        self, question: str, conversation: str | None, config: RunnableConfig, context: Context
+    ) -> Name | None:
+        """What the answer is kept under; None where it may rest on something that no longer holds."""
+        if self.resources.kept_answers is None:
+            return None
+        earlier: list[BaseMessage] = []
+        if conversation is not None:
+            state = await self.graph.aget_state(config)
+            earlier = state.values.get("messages", [])
+            if earlier and self._held_until.get(conversation, 0.0) <= time.time():
+                return None
+        return await self.resources.kept_answers.name(question, earlier, context)
+
+    async def _kept(self, name: Name) -> Answer | None:
+        assert self.resources.kept_answers is not None
+        return await self.resources.kept_answers.find(name)
+
+    async def _again(
+        self, kept: Answer, asked: HumanMessage, conversation: str | None, config: RunnableConfig, began: float
+    ) -> Reply:
+        """The kept answer, as this question's; a conversation goes on from it as if it had been worked out."""
+        now = time.time()
+        reply = cast(Reply, kept.reply)
+        if conversation is not None:
+            await self.graph.aupdate_state(
+                config,
+                {"messages": [asked, *kept.messages()], "reply": reply, "corrections": []},
+                as_node="answer",
+            )
+            self._hold(conversation, kept.expires_at)
+        reply["cached"], reply["cached_age_s"] = True, round(max(0.0, now - kept.written_at), 3)
+        reply["cost_usd"], reply["attempts"], reply["timings"] = 0.0, [], []
+        reply["seconds"] = round(time.time() - began, 6)
+        self.resources.ledger.finished([], reply["seconds"])
+        return reply
+
+    def _hold(self, conversation: str | None, expires_at: float) -> None:
+        """Until when what a conversation has read is held to be true: an answer within it may rest on all of it."""
+        if conversation is None:
+            return
+        until = min(self._held_until.pop(conversation, float("inf")), expires_at)
+        self._held_until[conversation] = until
+        while len(self._held_until) > MOST_CONVERSATIONS:
+            self._held_until.popitem(last=False)
 
     @property
     def _durability(self) -> Literal["exit", "async"]:

@@ -53,5 +53,6 @@ def footer(reply: Reply, source: str | None = None) -> str:
     model = reply["model"] + (f" ({reply['model_note']})" if reply["model_note"] else "")
     parts = [model, source, f"priority {reply['priority']}", f"${reply['cost_usd']:.4f}", f"{reply['seconds']:.2f} s"]
     if reply["cached"]:
-        parts.append("cached")
+        age_s = reply["cached_age_s"]
+        parts.append("cached" if age_s is None else f"cached, {age_s:.0f} s old")
     return " · ".join(part for part in parts if part)

@@ -12,7 +12,7 @@ from tilores_x.graph.calling import broken_calls, run_calls, this_question
 from tilores_x.graph.context import Context
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
-from tilores_x.graph.work import at_work, clock_of
+from tilores_x.graph.work import asked_by, at_work, clock_of
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Act:
         asked = state["messages"][-1]
         assert isinstance(asked, AIMessage)
         async with at_work("act", turn[0].id or "", *clock_of(state)) as work:
-            results = await run_calls(asked.tool_calls, self.resources.tools, work, earlier=turn[:-1])
+            with asked_by(runtime, self.resources.settings):
+                results = await run_calls(asked.tool_calls, self.resources.tools, work, earlier=turn[:-1])
             if not state["evidence"]:
                 results.raise_if_all_failed()
             return {

@@ -54,6 +54,8 @@ class Answer:
             index = EvidenceIndex(evidence, question=question.text, today=today(), contents=contents)
             people = guessed(text, state["evidence"], question.text, _questions(state["messages"], question.id))
             problems = _problems(text, index, people)
+            if problems and self.resources.caller.replies is not None:
+                await self.resources.caller.replies.drop(draft)
             if problems and not state["corrections"] and current_deadline().left_s() > RETRY_LEAST_S:
                 runtime.stream_writer({"withdrawn": draft.id})
                 return {
@@ -95,6 +97,7 @@ class Answer:
             seconds=round(time.time() - state["started_at"], 6),
             timings=timings,
             attempts=attempts,
+            cached_age_s=None,
         )
         self.resources.ledger.finished(reply["timings"], reply["seconds"])
         said = AIMessage(text, id=draft.id, response_metadata=draft.response_metadata)

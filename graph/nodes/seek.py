@@ -19,7 +19,7 @@ from tilores_x.graph.identifiers import Identifier, Kind, find_identifiers
 from tilores_x.graph.question import read_question
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
-from tilores_x.graph.work import at_work, question_seconds
+from tilores_x.graph.work import asked_by, at_work, question_seconds
 from tilores_x.tools.fields.concepts import Concepts
 
 PREFIX = "seek_"
@@ -41,7 +41,8 @@ class Seek:
         deadline_at = now + question_seconds(runtime, self.resources.settings)
         async with at_work("seek", question.id, now, deadline_at) as work:
             calls = planned(find_identifiers(question.text), self.resources.concepts, self.resources.tools)
-            results = await run_calls(calls, self.resources.tools, work)
+            with asked_by(runtime, self.resources.settings):
+                results = await run_calls(calls, self.resources.tools, work)
             results.raise_if_all_failed()
             asked = [AIMessage("", tool_calls=calls), *results.messages] if calls else []
             return {

@@ -14,11 +14,12 @@ from tilores_x.graph.calling import this_question
 from tilores_x.graph.choice import as_choice
 from tilores_x.graph.context import Context
 from tilores_x.graph.edges import MOST_ROUNDS
+from tilores_x.graph.kept import entities_of
 from tilores_x.graph.prompts import LAST_ROUND, NOTE, correction, system_message
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
 from tilores_x.graph.window import recent
-from tilores_x.graph.work import Work, at_work, clock_of
+from tilores_x.graph.work import Work, asked_by, at_work, clock_of
 from tilores_x.llm.calls import Attempt
 
 
@@ -40,13 +41,15 @@ class Think:
                 max_usd=context.max_usd,
             ) as charge:
                 try:
-                    message, _ = await self.resources.caller.call(
-                        choice,
-                        self._prompt(state, last=last),
-                        [] if last else list(self.resources.tools.values()),
-                        config=get_config(),
-                        attempts=attempts,
-                    )
+                    with asked_by(runtime, self.resources.settings):
+                        message, _ = await self.resources.caller.call(
+                            choice,
+                            self._prompt(state, last=last),
+                            [] if last else list(self.resources.tools.values()),
+                            config=get_config(),
+                            attempts=attempts,
+                            about=entities_of(state["messages"]),
+                        )
                 finally:
                     charge.usd = cost_usd(attempts)
             _note(work, attempts)

@@ -63,8 +63,12 @@ class Settings(BaseSettings):
 
     trace_content: bool = Field(False, description="let questions, answers and records into LangSmith traces")
 
-    cache: str | None = Field(None, description="memory, embedded, or a redis:// URL")
+    cache: str | None = Field(None, description="memory, embedded, off, or the URL of a Redis")
     cache_key: SecretStr | None = Field(None, description="32 bytes in base64: encrypts cached entries (AES-GCM)")
+    cache_megabytes: int = Field(64, gt=0, description="the most that one process keeps in memory, in MiB")
+    cache_result_s: Annotated[float, Field(ge=0)] = Field(60, description="seconds for which Tilores' results are kept")
+    cache_longest_s: Positive = Field(7 * 24 * 3600, description="the most seconds that a model's reply is kept")
+    cache_ttl_by_use: bool = Field(True, description="keep longer what is used, shorter what is not")
     cache_dir: Path = Field(
         default_factory=lambda: Path(platformdirs.user_cache_dir("tilores-x")),
         description="folder for what may be fetched again: schemas, the embedded Redis",

@@ -34,7 +34,7 @@ async def answered(
     """Put a paper to the pipeline, over an embedded sandbox of the instance in ``folder``."""
     wanted = [wording for wording in wordings(*shares) if kind is None or wording.kind == kind]
     questions = paper(World(folder), seed, wanted, count)
-    settings = load_settings(sandbox="credit" if folder == SHIPPED else str(folder), model=model)
+    settings = load_settings(sandbox="credit" if folder == SHIPPED else str(folder), model=model, cache="off")
     async with Asker.open(settings) as asker:
         return await run(
             lambda question, thread: asker.ask(question, thread_id=thread, fresh=True), questions, name=f"paper-{seed}"

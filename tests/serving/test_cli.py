@@ -146,7 +146,7 @@ def test_two_providers_answer_with_tools_streams_and_usage(run: Run, first: str,
     pinned = {"groq": "groq:openai/gpt-oss-120b", "openai": "openai:gpt-6-luna"}[first]
     with Provider(brain=brain) as provider:
         settings = {"TILORES_MODEL": pinned, "TILORES_STOCK_CLIENTS": stock}
-        asked = ("ask", "--json", "what is the newest Experian score of client ID 4001")
+        asked = ("ask", "--json", "--fresh", "what is the newest Experian score of client ID 4001")
         reply = json.loads(run(*asked, **keys(provider), **settings).out)
         assert all(request.body["stream"] for request in provider.received if "messages" in request.body)
         # The same again, with the provider that speed puts first out of order: the other one stands in.

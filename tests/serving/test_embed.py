@@ -30,6 +30,7 @@ def at_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monkey
     for name in list(os.environ):
         if name.startswith(("TILORES_", "LANGSMITH_", "LANGCHAIN_")) or name.endswith("_API_KEY"):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("TILORES_CACHE", "memory")
     monkeypatch.setenv("TILORES_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "embed-cache"))
 
 

@@ -21,12 +21,20 @@ NOTES = ("Your draft can't be sent", "Answer now from what")
 
 @asynccontextmanager
 async def pipeline(
-    cache_dir: Path, provider: Provider | None = None, *, model: str | None = MODEL, **settings: Any
+    cache_dir: Path,
+    provider: Provider | None = None,
+    *,
+    model: str | None = MODEL,
+    cache: str | None = "off",
+    **settings: Any,
 ) -> AsyncIterator[Asker]:
-    """An `Asker` whose models are ``provider``'s; without one the planner answers."""
+    """An `Asker` whose models are ``provider``'s; without one the planner answers. Nothing is kept,
+    unless ``cache`` says so: tests ask the same again."""
     pinned = model if provider else None
     async with (
-        await Resources.open(load_settings(cache_dir=cache_dir, model=pinned, **settings), keys(provider)) as resources,
+        await Resources.open(
+            load_settings(cache_dir=cache_dir, model=pinned, cache=cache, **settings), keys(provider)
+        ) as resources,
         Asker.open(resources=resources) as asker,
     ):
         yield asker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypedDict
 
 import httpx
@@ -18,6 +18,7 @@ from tilores_x.settings import TIMEOUTS, Profile, Settings, Timeouts
 from tilores_x.tools.api import queries
 from tilores_x.tools.api.auth import ClientCredentials, TokenSource
 from tilores_x.tools.api.replies import data_of
+from tilores_x.tools.api.results import ResultCache
 from tilores_x.tools.api.wire import MAX_BODY_BYTES, Passing, post
 
 #: Where the embedded sandbox is spoken to; the host is no real one, requests go straight to the ASGI application.
@@ -50,6 +51,8 @@ class TiloresClient:
         timeouts: upper bounds in seconds; the question's deadline cuts each of them short.
         max_body_bytes: the largest reply that is read, decompressed.
         embedded: the instance runs in this process, so nothing about it is worth keeping on disk.
+
+    ``results`` may be set to a cache of what queries return.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class TiloresClient:
         self.api_url = api_url
         self.embedded = embedded
         self.timeouts = timeouts
+        self.results: ResultCache | None = None
         self._http = http
         self._token = token
         self._max_body_bytes = max_body_bytes
@@ -148,14 +152,27 @@ class TiloresClient:
         async def once() -> dict[str, Any]:
             return await self._once(document, variables, content, each_s)
 
+        async def load() -> dict[str, Any]:
+            return await retrying(
+                once,
+                again=lambda error: isinstance(error, Passing),
+                budget=self._budget,
+                deadline=current_deadline(),
+            )
+
         if _MUTATION.search(document):
-            return await once()
-        return await retrying(
-            once,
-            again=lambda error: isinstance(error, Passing),
-            budget=self._budget,
-            deadline=current_deadline(),
-        )
+            return await self._changing(once)
+        if self.results is None or document in (queries.INTROSPECT, queries.ASSEMBLY_STATUS):
+            return await load()
+        return await self.results.fetch(document, variables, load)
+
+    async def _changing(self, change: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        """Whether it succeeded is not always known, and linking goes on afterwards: kept results end either way."""
+        try:
+            return await change()
+        finally:
+            if self.results is not None:
+                await self.results.changed()
 
     async def _once(
         self, document: str, variables: Mapping[str, Any], content: bytes, timeout_s: float

@@ -1,0 +1,312 @@
+"""A real redis-server that dies, hangs, refuses and comes back: no question is lost, wrong, or kept waiting."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support.redis_server import RedisServer
+
+from tilores_x.llm.cache.flight import LEASE_S
+from tilores_x.llm.cache.guard import TIMEOUT_S
+from tilores_x.llm.cache.keys import Keys, Kind
+from tilores_x.llm.cache.redis import RedisTier
+from tilores_x.llm.cache.results import Results
+from tilores_x.llm.cache.store import Store
+from tilores_x.llm.cache.tier import TierDown
+
+DATA = {"entity": {"entity": {"id": "e-1", "name": "Ann"}}}
+ROOM_S = 0.25
+"""What a busy machine may take on top; a hang without the defence lasts minutes, or the socket's own time-out each."""
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def store(server: RedisServer) -> AsyncIterator[Store]:
+    made = Store(shared=RedisTier(server.url))
+    yield made
+    await made.aclose()
+
+
+def tier_of(store: Store) -> RedisTier:
+    assert isinstance(store.shared, RedisTier)
+    return store.shared
+
+
+async def ask(store: Store, number: int) -> float:
+    """One question's reads, all of them new to memory; how long it took."""
+    results = Results(store)
+
+    async def load() -> dict[str, Any]:
+        return {**DATA, "number": number}
+
+    began = time.monotonic()
+    found = await results.fetch("query", {"number": number}, load)
+    assert found == {**DATA, "number": number}
+    return time.monotonic() - began
+
+
+async def under_load(store: Store, first: int = 0) -> list[float]:
+    return await asyncio.gather(*(ask(store, first + number) for number in range(100)))
+
+
+async def hits_resume(store: Store) -> None:
+    """What is set now is found again in Redis, without anything being restarted on our side."""
+    until = time.monotonic() + 10
+    number = 1_000_000
+    while time.monotonic() < until:
+        number += 1
+        await ask(store, number)
+        store.memory.drop_tagged("")
+        hits = tier_of(store).counts.hits
+        await ask(store, number)
+        if tier_of(store).counts.hits > hits:
+            return
+        await asyncio.sleep(0.05)
+    raise AssertionError("no hits any more")
+
+
+async def test_killed_under_load(server: RedisServer, store: Store) -> None:
+    await under_load(store)
+    server.stop()
+    took = await under_load(store, 1000)
+    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    assert tier_of(store).guard.open
+    server.start()
+    await hits_resume(store)
+
+
+async def test_hanging_under_load(server: RedisServer, store: Store) -> None:
+    await under_load(store)
+    server.freeze()
+    took = await under_load(store, 1000)
+    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    assert max(await under_load(store, 2000)) < TIMEOUT_S + ROOM_S, "the breaker must spare the next ones the wait"
+    assert tier_of(store).guard.trips == 1
+    server.thaw()
+    await hits_resume(store)
+
+
+async def test_restarted_in_between(server: RedisServer, store: Store) -> None:
+    await under_load(store)
+    server.stop()
+    server.start()
+    await under_load(store, 1000)
+    await hits_resume(store)
+
+
+async def test_memory_used_up(server: RedisServer, store: Store) -> None:
+    client = tier_of(store).client
+    await client.config_set("maxmemory-policy", "noeviction")
+    await client.config_set("maxmemory", "1mb")
+    await under_load(store)
+    assert tier_of(store).counts.failures
+    assert not tier_of(store).guard.open, "a refusal is quick: reads may go on"
+    await client.config_set("maxmemory", "0")
+    await hits_resume(store)
+
+
+async def test_evicting_all_the_time(server: RedisServer, store: Store) -> None:
+    client = tier_of(store).client
+    await client.config_set("maxmemory-policy", "allkeys-random")
+    await client.config_set("maxmemory", "1200kb")
+    for first in (0, 0, 0):
+        await under_load(store, first)
+        store.memory.drop_tagged("")
+
+
+async def test_read_only(server: RedisServer, store: Store) -> None:
+    await ask(store, 1)
+    client = tier_of(store).client
+    await client.execute_command("REPLICAOF", "127.0.0.1", "1")
+    await under_load(store, 1000)
+    assert tier_of(store).counts.failures
+    store.memory.drop_tagged("")
+    hits = tier_of(store).counts.hits
+    await ask(store, 1)
+    assert tier_of(store).counts.hits == hits + 1, "what can be read is read"
+    await client.execute_command("REPLICAOF", "NO", "ONE")
+    await hits_resume(store)
+
+
+async def test_permission_denied(server: RedisServer, store: Store) -> None:
+    client = tier_of(store).client
+    await client.execute_command("ACL", "SETUSER", "default", "-@all", "+acl", "+ping")
+    await under_load(store)
+    with pytest.raises(TierDown):
+        await store.erase("default")
+    await client.execute_command("ACL", "SETUSER", "default", "+@all")
+    await hits_resume(store)
+
+
+async def test_damaged_while_it_is_used(server: RedisServer, store: Store) -> None:
+    await under_load(store)
+    store.memory.drop_tagged("")
+    client = tier_of(store).client
+    keys = [key async for key in client.scan_iter("*result*")]
+    assert len(keys) == 100
+    for number, key in enumerate(keys):
+        data = bytearray(await client.get(key))
+        if number % 2:
+            data[len(data) // 2] ^= 4
+        await client.set(key, bytes(data[:-3] if number % 2 == 0 else data), px=60_000)
+    await under_load(store)  # each answer is checked
+    assert tier_of(store).counts.unverified >= 100
+
+
+async def test_without_a_redis_from_the_beginning(server: RedisServer) -> None:
+    server.stop()
+    store = Store(shared=RedisTier(server.url))
+    assert max(await under_load(store)) < 2 * TIMEOUT_S + ROOM_S
+    server.start()
+    await hits_resume(store)
+    await store.aclose()
+
+
+async def test_an_erasure_that_cannot_be_carried_out_is_told(server: RedisServer, store: Store) -> None:
+    await ask(store, 1)
+    server.stop()
+    with pytest.raises(TierDown):
+        await store.erase("default")
+    assert len(store.memory) == 0
+
+
+async def test_two_processes_make_one_call(stores: tuple[Store, Store]) -> None:
+    made = 0
+
+    async def load() -> dict[str, Any]:
+        nonlocal made
+        made += 1
+        await asyncio.sleep(0.2)
+        return DATA
+
+    found = await asyncio.gather(*(Results(store).fetch("q", {}, load) for store in stores for _ in range(50)))
+    assert made == 1
+    assert all(one == DATA for one in found)
+
+
+async def test_a_process_that_died_is_not_waited_for_long(stores: tuple[Store, Store]) -> None:
+    store = stores[0]
+    results = Results(store)
+    key = await results._name("default", "q", {})
+    assert key is not None
+    await tier_of(store).client.set(f"{key}:lease", "dead", px=int(LEASE_S * 1000 / 6))
+
+    async def load() -> dict[str, Any]:
+        return DATA
+
+    assert await asyncio.wait_for(results.fetch("q", {}, load), LEASE_S) == DATA
+
+
+async def test_when_the_other_process_fails_its_followers_ask_themselves(stores: tuple[Store, Store]) -> None:
+    async def failing() -> dict[str, Any]:
+        await asyncio.sleep(0.15)
+        raise OSError
+
+    async def load() -> dict[str, Any]:
+        return DATA
+
+    leader = asyncio.create_task(Results(stores[0]).fetch("q", {}, failing))
+    await asyncio.sleep(0.05)
+    found = await asyncio.gather(*(Results(stores[1]).fetch("q", {}, load) for _ in range(10)))
+    assert all(one == DATA for one in found)
+    with pytest.raises(OSError):
+        await leader
+
+
+async def test_erased_in_one_process_is_erased_in_all(stores: tuple[Store, Store]) -> None:
+    here, there = stores
+    keys = Keys()
+    for store in stores:
+        await ask(store, 1)
+        await store.put(str(keys.name("other", Kind.REPLY, [1])), b"1", begun_at=time.time() + 1)
+    begun_at = time.time()
+    removed = await here.erase("default", ["e-1"])
+    assert removed == {"L1 memory": 1, "L2 redis": 1}
+    await there.epochs.sync()
+    assert not [key for key in there.memory._entries if key.startswith(keys.tenant_prefix("default"))]
+    assert await there.get(str(keys.name("other", Kind.REPLY, [1]))) is not None, "another tenant's is not touched"
+    late = str(keys.name("default", Kind.REPLY, ["late"]))
+    assert await there.put(late, b"erased data", begun_at=begun_at) is None, "work begun before it came back"
+    assert await there.put(late, b"new", begun_at=time.time() + 1) is not None
+
+
+async def test_a_change_ends_what_was_kept_in_every_process(stores: tuple[Store, Store]) -> None:
+    here, there = (Results(store) for store in stores)
+    said = "old"
+
+    async def load() -> dict[str, Any]:
+        return {"entity": {"entity": {"id": "e-1", "said": said}}}
+
+    for results in (here, there):
+        assert (await results.fetch("q", {}, load))["entity"]["entity"]["said"] == "old"
+    said = "new"
+    assert (await here.fetch("q", {}, load))["entity"]["entity"]["said"] == "old"
+    await here.changed()
+    assert (await here.fetch("q", {}, load))["entity"]["entity"]["said"] == "new"
+    await stores[1].epochs.sync()
+    assert (await there.fetch("q", {}, load))["entity"]["entity"]["said"] == "new"
+    said = "newer"  # Tilores is still linking: what it says now is not kept
+    assert (await here.fetch("q", {}, load))["entity"]["entity"]["said"] == "newer"
+
+
+async def test_a_change_while_redis_is_away_still_counts_afterwards(server: RedisServer, store: Store) -> None:
+    results = Results(store)
+    said = "old"
+
+    async def load() -> dict[str, Any]:
+        return {"entity": {"entity": {"id": "e-1", "said": said}}}
+
+    await results.fetch("q", {}, load)
+    other = Store(shared=RedisTier(server.url))
+    assert await Results(other).fetch("q", {}, load)
+    server.freeze()
+    await results.changed()
+    said = "new"
+    assert not store.epochs.told
+    server.thaw()
+    until = time.monotonic() + 5
+    while not store.epochs.told:
+        assert time.monotonic() < until
+        await asyncio.sleep(0.05)
+        await store.epochs.sync()
+    await other.epochs.sync()
+    assert (await Results(other).fetch("q", {}, load))["entity"]["entity"]["said"] == "new"
+    assert (await results.fetch("q", {}, load))["entity"]["entity"]["said"] == "new"
+    await other.aclose()
+
+
+async def test_nobody_found_is_not_held_for_long() -> None:
+    store = Store()
+
+    async def load() -> dict[str, Any]:
+        return {"s0": {"totalCount": 0, "entities": []}}
+
+    await Results(store).fetch("q", {}, load)
+    (kept,) = store.memory._entries.values()
+    assert kept.expires_at - kept.written_at <= 5
+
+
+async def test_errors_are_not_kept_and_nobody_changes_anothers_copy() -> None:
+    results = Results(Store())
+    answers: list[Any] = [OSError(), DATA]
+
+    async def load() -> dict[str, Any]:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return dict(answer)
+
+    with pytest.raises(OSError):
+        await results.fetch("q", {}, load)
+    first = await results.fetch("q", {}, load)
+    first["entity"]["entity"]["name"] = "changed"
+    assert await results.fetch("q", {}, load) == DATA
