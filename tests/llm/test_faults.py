@@ -54,7 +54,7 @@ async def test_before_the_first_token_another_model_answers_and_nobody_notices(
     provider.then(BEFORE[fault])
     provider.always(Script("Another model's answer."))
     heard = Heard()
-    at = made.calling(stock=kind == "stock", deadline_s=0.5 if "stall" in fault else 20)
+    at = made.calling(stock=kind == "stock", deadline_s=0.9 if "stall" in fault else 20)
     called = await at.ask(name, OTHER, config={"callbacks": [heard]})
     outcome = OUTCOMES.get(fault, Outcome.FAILED)
     if fault == "429-event" and client == "stock-fireworks":
@@ -79,7 +79,7 @@ async def test_after_the_first_token_there_is_an_error_and_never_a_second_answer
     provider.always(Script("Another model's answer."))
     heard = Heard()
     attempts: list = []
-    at = made.calling(stock=kind == "stock", deadline_s=0.3 if fault is Fault.STALL else 20)
+    at = made.calling(stock=kind == "stock", deadline_s=0.9 if fault is Fault.STALL else 20)
     with pytest.raises(ModelUnavailable, match=f"{name}:m broke off in the middle of its answer"):
         await at.ask(name, OTHER, config={"callbacks": [heard]}, attempts=attempts)
     assert heard.text == "one two three"
