@@ -19,7 +19,7 @@ from typing import NamedTuple
 from tilores_x.llm import limits
 from tilores_x.llm.breaker import Breaker, Outage
 from tilores_x.llm.limits import Quota, Quotas
-from tilores_x.llm.quantiles import Quantiles, Recent
+from tilores_x.quantiles import Quantiles, Recent
 
 FAILURE_SHARE = 0.5
 FEWEST_CALLS = 3

@@ -14,8 +14,8 @@ from tilores_x.llm.breaker import LONGEST_COOLDOWN_S, PROBE_S
 from tilores_x.llm.catalog import Priority
 from tilores_x.llm.choice import Choice, Needs
 from tilores_x.llm.health import Health, ModelHealth, Outcome
-from tilores_x.llm.quantiles import Recent
 from tilores_x.llm.routing import choose
+from tilores_x.quantiles import Recent
 
 MODELS = catalog(model("alpha:m"), model("alpha:n"), model("beta:m"))
 

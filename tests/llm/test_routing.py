@@ -16,8 +16,8 @@ from tilores_x.llm.catalog import PLANNER, ModelCatalog, ModelSpec, Priority
 from tilores_x.llm.choice import Choice, Limits, Needs, Why
 from tilores_x.llm.health import Health, HealthSnapshot, ModelHealth, Outcome
 from tilores_x.llm.limits import Quota
-from tilores_x.llm.quantiles import Quantiles
 from tilores_x.llm.routing import RESERVE_SHARE, choose, classify
+from tilores_x.quantiles import Quantiles
 
 fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 priorities = st.sampled_from(list(Priority))

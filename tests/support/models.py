@@ -11,7 +11,7 @@ from tilores_x.llm.catalog import ModelCatalog, ModelSpec, ProviderSpec, Status
 from tilores_x.llm.choice import Limits, Needs
 from tilores_x.llm.health import HealthSnapshot, ModelHealth, Outage
 from tilores_x.llm.limits import Quota
-from tilores_x.llm.quantiles import Quantiles
+from tilores_x.quantiles import Quantiles
 
 NOW = 1_800_000_000.0
 TODAY = date(2027, 1, 15)

@@ -17,6 +17,7 @@ from tilores_x.retry import RetryBudget, retrying
 from tilores_x.settings import TIMEOUTS, Profile, Settings, Timeouts
 from tilores_x.tools.api import queries
 from tilores_x.tools.api.auth import ClientCredentials, TokenSource
+from tilores_x.tools.api.lookup import Lookup
 from tilores_x.tools.api.replies import data_of
 from tilores_x.tools.api.results import ResultCache
 from tilores_x.tools.api.wire import MAX_BODY_BYTES, Passing, post
@@ -141,30 +142,39 @@ class TiloresClient:
             QuestionError: the variables can't be written as JSON.
         """
         variables = variables or {}
-        try:
-            content = orjson.dumps({"query": document, "variables": variables})
-        except TypeError as error:
-            raise QuestionError(
-                "The request holds text that is no valid Unicode, or something else that JSON can't hold. Remove it."
-            ) from error
+        content = _json(document, variables)
         each_s = timeout_s if timeout_s is not None else self.timeouts.search_s
 
         async def once() -> dict[str, Any]:
             return await self._once(document, variables, content, each_s)
 
         async def load() -> dict[str, Any]:
-            return await retrying(
-                once,
-                again=lambda error: isinstance(error, Passing),
-                budget=self._budget,
-                deadline=current_deadline(),
-            )
+            return await self._retried(once)
 
         if _MUTATION.search(document):
             return await self._changing(once)
         if self.results is None or document in (queries.INTROSPECT, queries.ASSEMBLY_STATUS):
             return await load()
         return await self.results.fetch(document, variables, load)
+
+    async def look_up(self, lookup: Lookup, *, timeout_s: float | None = None) -> Any:
+        """What the lookup's field returned; ``timeout_s`` and errors as of :meth:`execute`."""
+        each_s = timeout_s if timeout_s is not None else self.timeouts.search_s
+        content = _json(lookup.document, lookup.variables)
+
+        async def once() -> dict[str, Any]:
+            return await self._once(lookup.document, lookup.variables, content, each_s)
+
+        async def load() -> dict[str, Any]:
+            return await self._retried(once)
+
+        data = await (load() if self.results is None else self.results.fetch(lookup.text, lookup.variables, load))
+        return data[lookup.field]
+
+    async def _retried(self, once: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+        return await retrying(
+            once, again=lambda error: isinstance(error, Passing), budget=self._budget, deadline=current_deadline()
+        )
 
     async def _changing(self, change: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         """Whether it succeeded is not always known, and linking goes on afterwards: kept results end either way."""
@@ -255,3 +265,12 @@ class TiloresClient:
         data = await self.execute(queries.ASSEMBLY_STATUS)
         status = data["metrics"]["assemblyStatus"]
         return {"ready": status["state"] == "READY", "remaining_s": status["estimatedTimeRemaining"]}
+
+
+def _json(document: str, variables: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps({"query": document, "variables": variables})
+    except TypeError as error:
+        raise QuestionError(
+            "The request holds text that is no valid Unicode, or something else that JSON can't hold. Remove it."
+        ) from error

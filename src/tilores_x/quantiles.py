@@ -18,7 +18,7 @@ class Quantiles(NamedTuple):
 class Recent:
     """The last ``size`` measurements of the last ``memory_s`` seconds.
 
-    What is older is forgotten, so that a model which was slow an hour ago is judged by its published figures again.
+    What is older is forgotten, so that what was slow an hour ago is not judged by it now.
     """
 
     def __init__(self, size: int = 128, memory_s: float = 900.0) -> None:
