@@ -1,0 +1,125 @@
+"""A process that asks, in one of the ways, what it is told to on its standard input.
+
+python -m width.asking "tilores-x"
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from width.questions import Question
+from width.rivals import RIVALS, Ask, Where
+from width.servers import ASKING_CORE, environment
+
+
+class Asking:
+    """Another process that asks; it does nothing between questions."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self._process = process
+
+    def do(self, **what: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(what) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self._process.args} ended with {self._process.wait()}")
+        found: dict[str, Any] = json.loads(line)
+        return found
+
+    def ask(self, question: Question) -> dict[str, Any]:
+        """seconds and cpu_s of one question."""
+        return self.do(number=question.number, lookups=question.lookups, named=question.named)
+
+
+@contextmanager
+def asking(way: str, where: Where) -> Iterator[Asking]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "width.asking", way, json.dumps(where)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    )
+    assert process.stdin is not None
+    try:
+        yield Asking(process)
+    finally:
+        process.stdin.close()
+        process.wait(30)
+
+
+async def _one(ask: Ask, question: Question) -> dict[str, Any]:
+    gc.collect()
+    cpu_s, began = time.process_time(), time.perf_counter()
+    reply = await ask(question.text)
+    took = {"seconds": time.perf_counter() - began, "cpu_s": time.process_time() - cpu_s}
+    if not question.answered_by(reply):
+        raise SystemExit(f"{question.text!r} was answered with {reply!r}")
+    return took
+
+
+async def _offered(ask: Ask, questions: list[Question], rate: float, longest_s: float) -> dict[str, Any]:
+    """Questions at fixed times, whether or not those before are answered; seconds from the time when each was due."""
+    loop = asyncio.get_running_loop()
+    took: list[float | None] = [None] * len(questions)
+    wrong = 0
+
+    async def one(at: int, due: float) -> None:
+        nonlocal wrong
+        try:
+            reply = await ask(questions[at].text)
+        except Exception as error:
+            wrong += 1
+            if wrong == 1:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        else:
+            wrong += not questions[at].answered_by(reply)
+            took[at] = loop.time() - due
+
+    gc.collect()
+    cpu_s, began = time.process_time(), loop.time() + 0.05
+    tasks = []
+    for at in range(len(questions)):
+        due = began + at / rate
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        tasks.append(asyncio.create_task(one(at, due)))
+    await asyncio.wait(tasks, timeout=longest_s)
+    spent_s = time.process_time() - cpu_s
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    return {"took": took, "wrong": wrong, "cpu_s": spent_s, "over_s": loop.time() - began}
+
+
+async def _main(way: str, where: Where) -> None:
+    loop = asyncio.get_running_loop()
+    async with RIVALS[way](where) as ask:
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            what = json.loads(line)
+            if "rate" in what:
+                questions = [Question(**one) for one in what["questions"]]
+                found = await _offered(ask, questions, what["rate"], what["longest_s"])
+            else:
+                found = await _one(ask, Question(**what))
+            found["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")  # the SDK is written against pydantic 1
+    os.sched_setaffinity(0, {ASKING_CORE})
+    asyncio.run(_main(sys.argv[1], json.loads(sys.argv[2])))

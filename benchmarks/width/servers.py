@@ -1,0 +1,119 @@
+"""The sandbox and the provider, each in a process of its own on the second core; they tell what they were asked.
+
+python -m width.servers sandbox|provider
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+from width.questions import ALIAS_S, FIRST_TOKEN_S, SEARCH_S, TOKENS_PER_S, reply
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+ASKING_CORE, SERVING_CORE = 0, 1
+
+
+def environment() -> dict[str, str]:
+    """For processes of the benchmark: no settings of the machine's, no tracing."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TILORES_", "LANG", "OPENAI_"))}
+    paths = os.pathsep.join([str(HERE.parent), str(ROOT / "tests")])
+    return kept | {"PYTHONPATH": paths, "LANGSMITH_TRACING": "false"}
+
+
+@contextmanager
+def serving(what: str, *options: str) -> Iterator[dict[str, str]]:
+    """What it says of itself: where it is."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "width.servers", what, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.stdin.close()
+            process.wait(10)
+
+
+def counts(address: str) -> dict[str, Any]:
+    """Requests since the start, and seconds of CPU."""
+    with urlopen(address + "/counts") as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+async def _sandbox(instance: str) -> None:
+    import uvicorn
+
+    from tilores_x.sandbox.instance import load_instance
+    from tilores_x.sandbox.server import create_app
+
+    app: Any = await create_app(load_instance(instance), latency_ms=SEARCH_S * 1000, alias_latency_ms=ALIAS_S * 1000)
+    asked = 0
+
+    async def counted(scope: Any, receive: Any, send: Any) -> None:
+        nonlocal asked
+        if scope["path"] == "/counts":
+            body = json.dumps({"requests": asked, "cpu_s": time.process_time()}).encode()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body})
+            return
+        asked += scope["path"] == "/"
+        await app(scope, receive, send)
+
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(counted, log_level="warning", access_log=False, lifespan="off", backlog=4096)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    facts = {"api_url": f"{address}/", "token_url": f"{address}/oauth2/token"}
+    print(json.dumps(facts | {"client_id": "sandbox", "client_secret": "sandbox"}), flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    server.should_exit = True
+    await running
+
+
+async def _provider() -> None:
+    from dataclasses import replace
+
+    from support.provider import Provider, Request
+    from support.wire import Script
+
+    class Model(Provider):
+        def script_for(self, request: Request) -> Script:
+            self.received.clear()
+            said = reply(request.body["messages"], request.body.get("tools", []))
+            if request.body.get("stream"):
+                return replace(said, ttft_s=FIRST_TOKEN_S, tokens_per_s=TOKENS_PER_S)
+            from support.wire import Dialect, Encoder
+
+            tokens = Encoder(said, request.body, Dialect.OPENAI).tokens()
+            return replace(said, ttft_s=FIRST_TOKEN_S + len(tokens) / TOKENS_PER_S)
+
+    async with Model().serving() as provider:
+        print(json.dumps({"base_url": provider.base_url()}), flush=True)
+        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    os.sched_setaffinity(0, {SERVING_CORE})
+    uvloop.run(_provider() if sys.argv[1] == "provider" else _sandbox(sys.argv[2]))
