@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
-from langgraph.errors import GraphBubbleUp
 
-from tilores_x.deadline import current_deadline
-from tilores_x.errors import TiloresXError, ToolFailed
+from tilores_x.graph.toolrun import Outcome, make, refused
 from tilores_x.graph.work import Work
 from tilores_x.tools.records import Evidence
 
+if TYPE_CHECKING:
+    from tilores_x.graph.ahead.running import Running
+
 MOST_CALLS = 64
 """Tool calls that one turn may hold; those beyond are refused, with word to the model."""
-
-ANSWER_SHARE = 0.15
-"""The share of the time left that tool calls leave to the model, for its answer."""
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,74 +35,81 @@ class Results:
     failures: list[Exception]
 
     def raise_if_all_failed(self) -> None:
-        """Where nothing could be asked at all there is nothing to answer with: the first failure is raised."""
-        if self.failures and len(self.failures) == len(self.messages):
+        """Where nothing came back and something was stopped from outside, the first such failure is raised."""
+        if self.failures and all(message.status == "error" for message in self.messages):
             raise self.failures[0]
 
 
 async def run_calls(
-    calls: Sequence[ToolCall], tools: Mapping[str, BaseTool], work: Work, *, earlier: Sequence[AnyMessage] = ()
+    calls: Sequence[ToolCall],
+    tools: Mapping[str, BaseTool],
+    work: Work,
+    *,
+    earlier: Sequence[AnyMessage] = (),
+    ahead: Running | None = None,
 ) -> Results:
-    """Run ``calls`` at once. One that ``earlier`` messages of this question hold already gets the result from there."""
+    """Run ``calls`` at once.
+
+    One that ``earlier`` messages of this question hold already gets the result from there, one that was started
+    ``ahead`` gets that one's.
+    """
     known = results_by_call(earlier)
-    outcomes = await asyncio.gather(*(_guarded(number, call, tools, known, work) for number, call in enumerate(calls)))
-    messages = [message for message, _ in outcomes]
+    outcomes = await asyncio.gather(
+        *(_guarded(number, call, tools, known, ahead, work) for number, call in enumerate(calls))
+    )
+    return gathered(outcomes)
+
+
+def gathered(outcomes: Sequence[Outcome]) -> Results:
+    messages = [outcome.message for outcome in outcomes]
     return Results(
         messages,
         [message.artifact for message in messages if message.artifact is not None],
-        [failure for _, failure in outcomes if failure is not None],
+        [outcome.failure for outcome in outcomes if outcome.failure is not None],
     )
 
 
 async def _guarded(
-    number: int, call: ToolCall, tools: Mapping[str, BaseTool], known: Mapping[str, ToolMessage], work: Work
-) -> tuple[ToolMessage, Exception | None]:
+    number: int,
+    call: ToolCall,
+    tools: Mapping[str, BaseTool],
+    known: Mapping[str, ToolMessage],
+    ahead: Running | None,
+    work: Work,
+) -> Outcome:
+    now = time.time()
     tool = tools.get(call["name"])
     if tool is None:
-        return _refused(call, f"There is no tool {call['name']}. There are: {', '.join(sorted(tools))}."), None
+        why = f"There is no tool {call['name']}. There are: {', '.join(sorted(tools))}."
+        return Outcome(refused(call, why), None, now, 0.0, [])
     if number >= MOST_CALLS:
-        return _refused(call, f"Too many calls at once: {MOST_CALLS} is the most. Ask for the rest afterwards."), None
-    began = time.time()
-    if (found := known.get(_key(call))) is not None:
-        work.took(call["name"], "tool", began, ["found before"])
-        return found.model_copy(update={"tool_call_id": call["id"], "id": None, "artifact": None}), None
-    left = current_deadline().left_s()
-    try:
-        async with asyncio.timeout(left * (1 - ANSWER_SHARE)):
-            message = await tool.ainvoke({**call, "type": "tool_call"})
-    except GraphBubbleUp:
-        raise
-    except ToolFailed as error:
-        work.took(call["name"], "tool", began, ["refused"])
-        return _refused(call, str(error)), None
-    except Exception as error:
-        work.took(call["name"], "tool", began, ["failed"])
-        return _refused(call, _in_words(error)), error
-    assert isinstance(message, ToolMessage)
-    if isinstance(message.artifact, dict):
-        message.artifact["call_id"] = call["id"]
-    work.took(call["name"], "tool", began, ["refused"] if message.status == "error" else [])
-    return message, None
+        why = f"Too many calls at once: {MOST_CALLS} is the most. Ask for the rest afterwards."
+        return Outcome(refused(call, why), None, now, 0.0, [])
+    key = call_key(call)
+    if (found := known.get(key)) is not None:
+        if ahead is not None:
+            ahead.wanted(key)
+        work.took(call["name"], "tool", now, ["found before"])
+        return Outcome(as_result_of(call, found, evidence=False), None, now, 0.0, [])
+    outcome = await ahead.result_of(call) if ahead is not None else None
+    if outcome is None:
+        outcome = await make(call, tool)
+    work.noted(call["name"], "tool", outcome.began, outcome.seconds, outcome.marks)
+    return outcome
 
 
-def _in_words(error: Exception) -> str:
-    if isinstance(error, TiloresXError):
-        return str(error)
-    if isinstance(error, TimeoutError):
-        return "No answer within the time left."
-    _log.error("A tool failed unexpectedly: %s", type(error).__name__)
-    return f"The tool failed ({type(error).__name__})."
-
-
-def _refused(call: ToolCall, why: str) -> ToolMessage:
-    content = json.dumps({"ok": False, "error": why}, ensure_ascii=False)
-    return ToolMessage(content, tool_call_id=call["id"] or "", name=call["name"], status="error")
+def as_result_of(call: ToolCall, found: ToolMessage, *, evidence: bool) -> ToolMessage:
+    """``found`` as the result of another call that asks the same; its evidence counts once only."""
+    artifact = None
+    if evidence and isinstance(found.artifact, dict):
+        artifact = {**found.artifact, "call_id": call["id"]}
+    return found.model_copy(update={"tool_call_id": call["id"], "id": None, "artifact": artifact})
 
 
 def broken_calls(message: AIMessage) -> list[ToolMessage]:
     """Answers to the calls of ``message`` whose arguments are no JSON: a provider wants one for each."""
     return [
-        _refused(
+        refused(
             ToolCall(name=call["name"] or "", args={}, id=call["id"]),
             "The arguments are not valid JSON. Call it again.",
         )
@@ -126,7 +129,7 @@ def results_by_call(messages: Sequence[AnyMessage]) -> dict[str, ToolMessage]:
     """What was called already and came back well, by what was asked."""
     answers = {message.tool_call_id: message for message in messages if isinstance(message, ToolMessage)}
     return {
-        _key(call): answers[call["id"] or ""]
+        call_key(call): answers[call["id"] or ""]
         for message in messages
         if isinstance(message, AIMessage)
         for call in message.tool_calls
@@ -134,7 +137,7 @@ def results_by_call(messages: Sequence[AnyMessage]) -> dict[str, ToolMessage]:
     }
 
 
-def _key(call: ToolCall) -> str:
+def call_key(call: ToolCall) -> str:
     """What a call asks, however it is spelled: order of names and unset arguments don't matter."""
     given = {name: value for name, value in call["args"].items() if value not in (None, [], {})}
     return f"{call['name']} {json.dumps(given, sort_keys=True, default=str)}"
