@@ -1,4 +1,4 @@
-"""No test, and no notebook that is run as one, ever sees what the machine's user keeps, nor what another test has kept."""
+"""No test, nor a notebook that is run as one, sees what the machine's user keeps, or what another test has kept."""
 
 from __future__ import annotations
 
