@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from tilores_x.tenant import tenant_scope
+
 
 @dataclass(slots=True)
 class Reads:
@@ -47,6 +49,7 @@ def scope(tenant: str, *, fresh: bool = False) -> Iterator[Scope]:
     reads = outer.reads if outer is not None and outer.tenant == tenant else Reads()
     token = _current.set(Scope(tenant, fresh, reads))
     try:
-        yield _current.get() or Scope(tenant)
+        with tenant_scope(tenant):
+            yield _current.get() or Scope(tenant)
     finally:
         _current.reset(token)

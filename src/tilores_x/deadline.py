@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -59,3 +60,24 @@ def deadline_scope(deadline: Deadline) -> Iterator[Deadline]:
         yield inner
     finally:
         _current.reset(token)
+
+
+@asynccontextmanager
+async def cut_off(waiting_for: str) -> AsyncIterator[None]:
+    """What is awaited inside ends at the current deadline; ``waiting_for`` names it in the error.
+
+    Raises:
+        DeadlineExceeded: the deadline came first.
+    """
+    deadline = current_deadline()
+    if deadline.at == float("inf"):
+        yield
+        return
+    deadline.cap_s(0)
+    try:
+        async with asyncio.timeout(deadline.left_s()):
+            yield
+    except TimeoutError:
+        raise DeadlineExceeded(
+            f"The time given to the question ran out while waiting for {waiting_for}. Give it more: TILORES_DEADLINE_S."
+        ) from None

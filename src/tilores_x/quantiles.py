@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import deque
+from math import ceil
 from typing import NamedTuple
 
 
@@ -27,6 +28,9 @@ class Recent:
         self._in_time: deque[tuple[float, float]] = deque()
         self._in_order: list[float] = []
 
+    def __len__(self) -> int:
+        return len(self._in_order)
+
     def add(self, at: float, value: float) -> None:
         """Record ``value``, measured at ``at`` (seconds on the caller's clock)."""
         self._in_time.append((at, value))
@@ -40,6 +44,14 @@ class Recent:
         while self._in_time and self._in_time[0][0] <= now - self._memory_s:
             self._drop()
         return len(self._in_time) < before
+
+    def quantile(self, share: float) -> float:
+        """The value that ``share`` (0 to 1) of the measurements do not exceed (nearest rank).
+
+        Raises:
+            IndexError: there are none.
+        """
+        return self._in_order[max(0, ceil(share * len(self._in_order)) - 1)]
 
     def quantiles(self) -> Quantiles | None:
         count = len(self._in_order)

@@ -18,6 +18,16 @@ class Profile(StrEnum):
     PRODUCTION = "production"
 
 
+class Speculation(StrEnum):
+    """What is looked up before a model asks for it."""
+
+    ON = "on"
+    """Whom a question names, and what questions of its kind usually need."""
+    NAMED = "named"
+    """Whom a question names outright."""
+    OFF = "off"
+
+
 class Timeouts(NamedTuple):
     """Upper bounds in seconds; the deadline of a question cuts each of them short."""
 
@@ -62,6 +72,8 @@ class Settings(BaseSettings):
     hedging: bool = Field(False, description="start a second model when the first is late to speak")
     max_question_usd: Positive | None = Field(None, description="the most that one question may cost")
     max_day_usd: Positive | None = Field(None, description="the most that one tenant may spend in a day (UTC)")
+
+    speculation: Speculation = Field(Speculation.ON, description="look up ahead of the model: on, named, off")
 
     fields: Path | None = Field(None, description="a TOML file with the field policy and the field hints")
     tenant: str = Field("default", description="whose data this is: part of every cache key")

@@ -18,7 +18,8 @@ from pydantic import SecretStr
 from tilores_x.deadline import Deadline, current_deadline
 from tilores_x.errors import AccessDenied, ConfigError, DeadlineExceeded, TiloresUnavailable, TiloresXError
 from tilores_x.retry import RetryBudget, retrying
-from tilores_x.tools.api.wire import Answer, Passing, post
+from tilores_x.tools.api.failures import Passing
+from tilores_x.tools.api.wire import Answer, post
 
 logger = logging.getLogger(__name__)
 

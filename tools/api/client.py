@@ -1,33 +1,32 @@
-"""The way to Tilores: GraphQL over one pool of connections, every failure typed."""
+"""The way to Tilores: lookups, documents and changes over one pool of connections, every failure typed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypedDict
 
 import httpx
-import orjson
-from pydantic import SecretStr
 
 from tilores_x.deadline import current_deadline
-from tilores_x.errors import ConfigError, DeadlineExceeded, QuestionError, TiloresUnavailable
-from tilores_x.retry import RetryBudget, retrying
+from tilores_x.errors import DeadlineExceeded, QuestionError, TiloresUnavailable
 from tilores_x.settings import TIMEOUTS, Profile, Settings, Timeouts
 from tilores_x.tools.api import queries
-from tilores_x.tools.api.auth import ClientCredentials, TokenSource
+from tilores_x.tools.api.auth import TokenSource
+from tilores_x.tools.api.endpoint import Endpoint
+from tilores_x.tools.api.limiter import Limiter
 from tilores_x.tools.api.lookup import Lookup
-from tilores_x.tools.api.replies import data_of
+from tilores_x.tools.api.lookups import Lookups
+from tilores_x.tools.api.pace import Observed, Pace
+from tilores_x.tools.api.pool import open_pool
+from tilores_x.tools.api.reading import Reader
+from tilores_x.tools.api.requests import Request
 from tilores_x.tools.api.results import ResultCache
-from tilores_x.tools.api.wire import MAX_BODY_BYTES, Passing, post
+from tilores_x.tools.api.wire import MAX_BODY_BYTES
 
-#: Where the embedded sandbox is spoken to; the host is no real one, requests go straight to the ASGI application.
-EMBEDDED_URL = "http://sandbox/"
 #: Tilores ends every request after this many seconds.
 LONGEST_REQUEST_S = 30.0
-#: Connections kept open, and the most at once, to one instance.
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=100, keepalive_expiry=30)
 
 _MUTATION = re.compile(r"\bmutation\b")
 
@@ -52,6 +51,9 @@ class TiloresClient:
         timeouts: upper bounds in seconds; the question's deadline cuts each of them short.
         max_body_bytes: the largest reply that is read, decompressed.
         embedded: the instance runs in this process, so nothing about it is worth keeping on disk.
+        concurrency, batch, timeout_s: pin the requests at once, the lookups in one request, and the seconds of one
+            request; each follows what is measured where it is not given.
+        hedging: ask a second time when a lookup is later than 95 of 100.
 
     ``results`` may be set to a cache of what queries return.
     """
@@ -65,15 +67,21 @@ class TiloresClient:
         timeouts: Timeouts = TIMEOUTS[Profile.LOCAL],
         max_body_bytes: int = MAX_BODY_BYTES,
         embedded: bool = False,
+        concurrency: int | None = None,
+        batch: int | None = None,
+        timeout_s: float | None = None,
+        hedging: bool = False,
     ) -> None:
         self.api_url = api_url
         self.embedded = embedded
         self.timeouts = timeouts
         self.results: ResultCache | None = None
-        self._http = http
-        self._token = token
-        self._max_body_bytes = max_body_bytes
-        self._budget = RetryBudget()
+        self._limiter, self._pace = Limiter(concurrency), Pace()
+        self._endpoint = Endpoint(
+            api_url, http=http, token=token, limiter=self._limiter, pace=self._pace, max_body_bytes=max_body_bytes
+        )
+        self._reader = Reader(self._endpoint, timeouts.search_s, timeout_s, hedging)
+        self._lookups = Lookups(self._reader, batch)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
@@ -83,24 +91,18 @@ class TiloresClient:
         Raises:
             ConfigError: neither is given.
         """
-        if settings.api_url is None and app is None:
-            raise ConfigError("No Tilores instance: set TILORES_API_URL, or give the embedded sandbox.")
-        if settings.api_url is None:
-            http = httpx.AsyncClient(transport=httpx.ASGITransport(app))
-            api_url, token_url = EMBEDDED_URL, EMBEDDED_URL + "oauth2/token"
-            client_id, secret = "sandbox", SecretStr("sandbox")
-        else:
-            # Imported here: half a second that the embedded sandbox needs not pay.
-            from httpx_aiohttp import HttpxAiohttpClient
-
-            http = HttpxAiohttpClient(limits=LIMITS)
-            assert settings.token_url
-            assert settings.client_id
-            assert settings.client_secret
-            api_url, token_url = settings.api_url, settings.token_url
-            client_id, secret = settings.client_id, settings.client_secret
-        token = ClientCredentials(token_url, client_id, secret, http=http, timeout_s=settings.timeouts.init_s)
-        return cls(api_url, http=http, token=token, timeouts=settings.timeouts, embedded=settings.api_url is None)
+        pool = open_pool(settings, app)
+        return cls(
+            pool.api_url,
+            http=pool.http,
+            token=pool.token,
+            timeouts=settings.timeouts,
+            embedded=settings.api_url is None,
+            concurrency=settings.concurrency,
+            batch=settings.batch,
+            timeout_s=settings.timeout_s,
+            hedging=settings.hedge_reads,
+        )
 
     def __repr__(self) -> str:
         return f"TiloresClient({self.api_url!r})"
@@ -116,9 +118,8 @@ class TiloresClient:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._token is not None:
-            await self._token.aclose()
-        await self._http.aclose()
+        await self._lookups.aclose()
+        await self._endpoint.aclose()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` in the background until it ends or the client is closed."""
@@ -141,74 +142,63 @@ class TiloresClient:
             ConfigError: the address is no GraphQL endpoint.
             QuestionError: the variables can't be written as JSON.
         """
-        variables = variables or {}
-        content = _json(document, variables)
-        each_s = timeout_s if timeout_s is not None else self.timeouts.search_s
-
-        async def once() -> dict[str, Any]:
-            return await self._once(document, variables, content, each_s)
+        request = Request.of(document, variables or {})
+        if _MUTATION.search(document):
+            return await self._changing(request, timeout_s)
 
         async def load() -> dict[str, Any]:
-            return await self._retried(once)
+            return (await self._reader.read(request, deadline=current_deadline(), timeout_s=timeout_s)).data
 
-        if _MUTATION.search(document):
-            return await self._changing(once)
         if self.results is None or document in (queries.INTROSPECT, queries.ASSEMBLY_STATUS):
             return await load()
-        return await self.results.fetch(document, variables, load)
+        return await self.results.fetch(document, request.variables, load)
 
     async def look_up(self, lookup: Lookup, *, timeout_s: float | None = None) -> Any:
-        """What the lookup's field returned; ``timeout_s`` and errors as of :meth:`execute`."""
-        each_s = timeout_s if timeout_s is not None else self.timeouts.search_s
-        content = _json(lookup.document, lookup.variables)
+        """What the lookup's field returned, the caller's own to change.
 
-        async def once() -> dict[str, Any]:
-            return await self._once(lookup.document, lookup.variables, content, each_s)
+        Equal lookups in flight for one tenant are one; lookups asked for at the same time travel together where that
+        is sooner. ``timeout_s`` bounds each try, in place of what was measured.
 
-        async def load() -> dict[str, Any]:
-            return await self._retried(once)
+        Raises:
+            TiloresXError: as :meth:`execute` raises; what fails one lookup fails no other.
+        """
+        with self._lookups.coming() as arrived:
 
-        data = await (load() if self.results is None else self.results.fetch(lookup.text, lookup.variables, load))
-        return data[lookup.field]
+            async def load() -> dict[str, Any]:
+                arrived()
+                return {lookup.field: await self._lookups.ask(lookup, timeout_s)}
 
-    async def _retried(self, once: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
-        return await retrying(
-            once, again=lambda error: isinstance(error, Passing), budget=self._budget, deadline=current_deadline()
-        )
+            if self.results is None:
+                return (await load())[lookup.field]
+            return (await self.results.fetch(lookup.text, lookup.variables, load))[lookup.field]
 
-    async def _changing(self, change: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    @property
+    def observed(self) -> Observed | None:
+        """Seconds that lookups took of late; None until enough were measured."""
+        return self._pace.observed()
+
+    def report(self) -> dict[str, Any]:
+        """How the client speaks to the instance at present, and what it has measured: plain values."""
+        observed = self.observed
+        return {
+            "requests": self._endpoint.sent,
+            "concurrency": self._limiter.limit,
+            "concurrency_pinned": self._limiter.pinned,
+            "timeout_s": self._reader.timeout_s(),
+            "timeout_pinned": self._reader.pinned_s is not None,
+            "observed_s": None if observed is None else observed._asdict(),
+            "hedging": self._reader.hedging,
+            **self._lookups.report(),
+        }
+
+    async def _changing(self, request: Request, timeout_s: float | None) -> dict[str, Any]:
         """Whether it succeeded is not always known, and linking goes on afterwards: kept results end either way."""
         try:
-            return await change()
+            return (await self._endpoint.send(request, timeout_s or self.timeouts.search_s)).data
         finally:
+            self._lookups.forget()
             if self.results is not None:
                 await self.results.changed()
-
-    async def _once(
-        self, document: str, variables: Mapping[str, Any], content: bytes, timeout_s: float
-    ) -> dict[str, Any]:
-        headers = {"Content-Type": "application/json", "Accept": "application/json", "Accept-Encoding": "gzip"}
-        token = None
-        if self._token is not None:
-            token = await self._token.token()
-            headers["Authorization"] = f"Bearer {token}"
-
-        async def send() -> Any:
-            return await post(
-                self._http,
-                self.api_url,
-                headers=headers,
-                content=content,
-                timeout_s=timeout_s,
-                setting="TILORES_API_URL",
-                max_body_bytes=self._max_body_bytes,
-            )
-
-        answer = await send()
-        if answer.status == 401 and self._token is not None and token is not None:
-            headers["Authorization"] = f"Bearer {await self._token.renewed(token)}"
-            answer = await send()
-        return data_of(answer, document, variables)
 
     async def submit(self, records: Sequence[Mapping[str, Any]]) -> int:
         """Send records to be linked; returns how many Tilores took. Linking goes on afterwards: see assembly_status.
@@ -265,12 +255,3 @@ class TiloresClient:
         data = await self.execute(queries.ASSEMBLY_STATUS)
         status = data["metrics"]["assemblyStatus"]
         return {"ready": status["state"] == "READY", "remaining_s": status["estimatedTimeRemaining"]}
-
-
-def _json(document: str, variables: Mapping[str, Any]) -> bytes:
-    try:
-        return orjson.dumps({"query": document, "variables": variables})
-    except TypeError as error:
-        raise QuestionError(
-            "The request holds text that is no valid Unicode, or something else that JSON can't hold. Remove it."
-        ) from error

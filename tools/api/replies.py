@@ -9,7 +9,8 @@ from typing import Any
 import orjson
 
 from tilores_x.errors import AccessDenied, ConfigError, TiloresRefused, TiloresUnavailable, TiloresXError
-from tilores_x.tools.api.wire import Answer, Passing
+from tilores_x.tools.api.failures import Passing, TimedOut, TooLarge
+from tilores_x.tools.api.wire import Answer
 
 #: HTTP statuses that usually pass.
 PASSING = frozenset({429, 502, 503, 504})
@@ -30,7 +31,7 @@ def data_of(answer: Answer, document: str, variables: Mapping[str, Any]) -> dict
     """
     status = answer.status
     if status in PASSING:
-        raise Passing(
+        raise (TimedOut if status == 504 else Passing)(
             f"Tilores is busy or failing (HTTP status {status}). Try again later.",
             retry_after_s=_retry_after_s(answer.headers.get("retry-after")),
         )
@@ -52,7 +53,7 @@ def data_of(answer: Answer, document: str, variables: Mapping[str, Any]) -> dict
         )
     reply = _parsed(answer)
     if errors := _errors(reply):
-        raise _refusal(errors, reply.get("data"), document, variables)
+        raise refusal(errors, reply.get("data"), document, variables)
     if status >= 400:
         raise _unreadable(answer, reply)
     data = reply.get("data")
@@ -86,13 +87,14 @@ def _unreadable(answer: Answer, reply: Mapping[str, Any]) -> TiloresXError:
     message = reply.get("message")
     said = message if isinstance(message, str) else answer.body[:200].decode("utf-8", "replace")
     if "too large" in said.lower():
-        return TiloresRefused("The reply would be larger than Tilores sends (6 MiB). Ask for fewer fields or records.")
+        return TooLarge("The reply would be larger than Tilores sends (6 MiB). Ask for fewer fields or records.")
     return TiloresRefused(f"Tilores can't read the request (HTTP status {answer.status}).")
 
 
-def _refusal(
+def refusal(
     errors: list[Mapping[str, Any]], data: object, document: str, variables: Mapping[str, Any]
 ) -> TiloresRefused | AccessDenied:
+    """The error for ``errors`` of a reply, its message without values out of records or ``variables``."""
     kept = data if isinstance(data, dict) else None
     messages = [without_values(str(error.get("message", "no message")), document, variables) for error in errors]
     shown = "; ".join(dict.fromkeys(messages[:5]))

@@ -11,14 +11,11 @@ from dataclasses import dataclass
 import httpx
 
 from tilores_x.deadline import current_deadline
-from tilores_x.errors import ConfigError, DeadlineExceeded, TiloresRefused, TiloresUnavailable
+from tilores_x.errors import ConfigError, DeadlineExceeded, TiloresUnavailable
+from tilores_x.tools.api.failures import Late, Passing, TooLarge
 
 #: Tilores itself sends at most 6 MiB (its documented limit); the rest is room for other installations.
 MAX_BODY_BYTES = 16 * 1024 * 1024
-
-
-class Passing(TiloresUnavailable):
-    """A failure that usually passes (connection refused or broken, 429, 502, 503, 504): a read is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +44,8 @@ async def post(
     Raises:
         DeadlineExceeded: the question's time ran out.
         Passing: the other side can't be reached, or the connection broke.
-        TiloresUnavailable: no answer within ``timeout_s``.
-        TiloresRefused: the answer is larger than ``max_body_bytes``.
+        Late: no answer within ``timeout_s``.
+        TooLarge: the answer is larger than ``max_body_bytes``.
         ConfigError: the address can't be used, or its certificate isn't trusted.
     """
     deadline = current_deadline()
@@ -65,7 +62,7 @@ async def post(
                 f"The time given to the question ran out while waiting for Tilores ({host}). "
                 "Give it more: TILORES_DEADLINE_S."
             ) from None
-        raise TiloresUnavailable(
+        raise Late(
             f"Tilores ({host}) did not answer within {timeout_s:g} s. Try again; if it stays slow, set "
             "TILORES_PROFILE=production, which waits longer."
         ) from None
@@ -94,7 +91,7 @@ async def _read(response: httpx.Response, limit: int, host: str) -> bytes:
             raise Passing(f"Tilores ({host}) sent a body that can't be decompressed.") from error
         size += len(part)
         if size > limit:
-            raise TiloresRefused(
+            raise TooLarge(
                 f"The reply of Tilores is larger than {limit:,} bytes and was not read. "
                 "Ask for fewer fields or records."
             )
