@@ -73,6 +73,7 @@ async def _tilores(settings: Settings) -> AsyncIterator[Finding]:
             for finding in _fields(toolbox):
                 yield finding
             yield await _assembly(toolbox)
+            yield _pace(toolbox)
     except TiloresXError as error:
         yield Finding("Tilores", State.WRONG, f"{where}: {error}", "See TILORES_API_URL and its companions.")
 
@@ -105,6 +106,16 @@ async def _assembly(toolbox: Toolbox) -> Finding:
         return Finding("assembly", State.OK, "everything submitted is assembled")
     left = f", about {status['remaining_s']} s left" if status["remaining_s"] is not None else ""
     return Finding("assembly", State.WARNING, f"in progress{left}", "Answers may lack the newest records.")
+
+
+def _pace(toolbox: Toolbox) -> Finding:
+    report = toolbox.client.report()
+    limits = (
+        ("at most", f"{report['concurrency']} requests at once", report["concurrency_pinned"]),
+        ("each given", f"{report['timeout_s']:g} s", report["timeout_pinned"]),
+    )
+    said = [f"{how} {what} ({'set' if pinned else 'to begin with'})" for how, what, pinned in limits]
+    return Finding("lookups", State.OK, "; ".join([*said, report["batching_why"]]))
 
 
 def _models(settings: Settings) -> Iterator[Finding]:
