@@ -13,6 +13,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
+from tilores_x.graph.ahead.speculation import Watched
 from tilores_x.graph.context import Context
 from tilores_x.graph.edges import after_answer, after_think
 from tilores_x.graph.nodes.act import Act
@@ -31,11 +32,11 @@ Pipeline = CompiledStateGraph[State, Context, InputState, OutputState]
 def build_graph(resources: Resources, checkpointer: BaseCheckpointSaver[str] | None = None) -> Pipeline:
     """The compiled graph over ``resources``; with a ``checkpointer`` it remembers conversations by thread."""
     graph = StateGraph(State, context_schema=Context, input_schema=InputState, output_schema=OutputState)
-    graph.add_node("route", Route(resources))
-    graph.add_node("seek", Seek(resources))
-    graph.add_node("think", Think(resources))
-    graph.add_node("act", Act(resources))
-    graph.add_node("answer", Answer(resources))
+    graph.add_node("route", Watched(Route(resources), resources.ahead))
+    graph.add_node("seek", Watched(Seek(resources), resources.ahead))
+    graph.add_node("think", Watched(Think(resources), resources.ahead))
+    graph.add_node("act", Watched(Act(resources), resources.ahead))
+    graph.add_node("answer", Watched(Answer(resources), resources.ahead))
 
     graph.add_edge(START, "route")
     graph.add_edge(START, "seek")

@@ -13,6 +13,8 @@ from typing import Any
 from langchain_core.tools import BaseTool
 
 from tilores_x.errors import TiloresXError
+from tilores_x.graph.ahead.kinds import Vocabulary
+from tilores_x.graph.ahead.speculation import Ahead
 from tilores_x.graph.kept import KeptAnswers
 from tilores_x.graph.prompts import system_message
 from tilores_x.graph.window import characters
@@ -56,6 +58,7 @@ class Resources:
     caller: Caller
     spending: Spending
     ledger: Ledger
+    ahead: Ahead
     sandboxed: bool
     cache: Cache | None
     results: Results | None
@@ -97,6 +100,8 @@ class Resources:
                 caller.replies = Replies(cache.store, instance=results.instance, tenant=settings.tenant)
             closing.push_async_callback(chat_models.aclose)
             spending = await _spending(settings, health, closing)
+            ahead = Ahead(health, client)
+            closing.push_async_callback(ahead.aclose)
             closing.push_async_callback(_settled, asyncio.create_task(_warmed(settings, catalog, health, chat_models)))
             return cls(
                 settings=settings,
@@ -108,6 +113,7 @@ class Resources:
                 caller=caller,
                 spending=spending,
                 ledger=Ledger(),
+                ahead=ahead,
                 sandboxed=settings.api_url is None,
                 cache=cache,
                 results=results,
@@ -131,6 +137,11 @@ class Resources:
     def tools(self) -> Mapping[str, BaseTool]:
         """The tools by name; built once."""
         return {tool.name: tool for tool in self.toolbox.tools()}
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that kinds of questions are told by."""
+        return Vocabulary.of(self.concepts)
 
     @cached_property
     def prompt_characters(self) -> int:

@@ -24,8 +24,11 @@ class Act:
         asked = state["messages"][-1]
         assert isinstance(asked, AIMessage)
         async with at_work("act", turn[0].id or "", *clock_of(state)) as work:
+            ahead = self.resources.ahead.of(turn[0].id or "")
             with asked_by(runtime, self.resources.settings):
-                results = await run_calls(asked.tool_calls, self.resources.tools, work, earlier=turn[:-1])
+                results = await run_calls(asked.tool_calls, self.resources.tools, work, earlier=turn[:-1], ahead=ahead)
+                if ahead is not None:
+                    ahead.found(results.evidence)
             if not state["evidence"]:
                 results.raise_if_all_failed()
             return {

@@ -82,7 +82,15 @@ class Answer:
         draft = state["messages"][-1]
         by = next((attempt for attempt in reversed(attempts) if attempt["outcome"] == "ok"), None)
         model = by["model"] if by else state["choice"]["ordered"][0]["model"]
-        timings = [*state["timings"], *work.done()]
+        unused = self.resources.ahead.finished(
+            work.question,
+            this_question(state["messages"]),
+            citations,
+            started_at=state["started_at"],
+            model_calls=state["rounds"],
+            model=model,
+        )
+        timings = [*state["timings"], *work.done(), *unused]
         reply = Reply(
             reply=text,
             citations=citations,

@@ -1,32 +1,39 @@
-"""seek: starts the searches for what the question names outright, before any model was asked."""
+"""seek: starts the searches for whom the question is about, and what such questions usually need, before any model.
+
+Whom the question names outright is searched for in any case. What questions of its kind usually ask beside is learned
+(``graph/ahead``). The results stand in the model's first prompt where it pays to wait for them; else they run on while
+the model thinks, and act finds them.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from langchain_core.messages import AIMessage, ToolCall
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 from langchain_core.tools import BaseTool
 from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
-from tilores_x.graph.calling import run_calls
+from tilores_x.graph.ahead.kinds import Said
+from tilores_x.graph.ahead.running import Running, Started, marks_of
+from tilores_x.graph.ahead.speculation import PREFIX
+from tilores_x.graph.ahead.subjects import named_before
+from tilores_x.graph.ahead.templates import Subject
+from tilores_x.graph.calling import MOST_CALLS, gathered
 from tilores_x.graph.context import Context
 from tilores_x.graph.identifiers import Identifier, Kind, find_identifiers
-from tilores_x.graph.question import read_question
+from tilores_x.graph.people import Words
+from tilores_x.graph.question import Question, read_question
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
-from tilores_x.graph.work import asked_by, at_work, question_seconds
+from tilores_x.graph.toolrun import Outcome, refused
+from tilores_x.graph.work import Work, asked_by, at_work, question_seconds
+from tilores_x.settings import Speculation
 from tilores_x.tools.fields.concepts import Concepts
-
-PREFIX = "seek_"
-"""How the ids of these calls begin."""
-
-MOST = 16
-"""Searches that are started ahead; the model may ask for more."""
 
 SEARCH, ENTITY = "tilores_search", "tilores_entity"
 
@@ -40,26 +47,97 @@ class Seek:
         now = time.time()
         deadline_at = now + question_seconds(runtime, self.resources.settings)
         async with at_work("seek", question.id, now, deadline_at) as work:
-            calls = planned(find_identifiers(question.text), self.resources.concepts, self.resources.tools)
-            with asked_by(runtime, self.resources.settings):
-                results = await run_calls(calls, self.resources.tools, work)
+            outcomes: list[tuple[ToolCall, Outcome]] = []
+            if self.resources.settings.speculation is not Speculation.OFF:
+                with asked_by(runtime, self.resources.settings) as asking:
+                    running = self._begun(question, state["messages"], asking.tenant)
+                    self.resources.ahead.begin(question.id, running, deadline_at - now)
+                    outcomes = await self._outcomes(running, work)
+            results = gathered([outcome for _, outcome in outcomes])
             results.raise_if_all_failed()
-            asked = [AIMessage("", tool_calls=calls), *results.messages] if calls else []
+            asked = [AIMessage("", tool_calls=[call for call, _ in outcomes]), *results.messages] if outcomes else []
             return {
                 "messages": ([question.message] if question.cleaned else []) + asked,
                 "evidence": Overwrite(results.evidence),
                 "timings": work.done(),
             }
 
+    def _begun(self, question: Question, messages: Sequence[AnyMessage], tenant: str) -> Running:
+        """Everything that can be started now, started."""
+        resources = self.resources
+        identifiers = find_identifiers(question.text)
+        said = Said.of(question.text, identifiers)
+        earlier = messages[: next(at for at in range(len(messages) - 1, -1, -1) if messages[at].id == question.id)]
+        named: Subject | list[Identifier] = identifiers
+        if not identifiers and resources.settings.speculation is Speculation.ON:
+            named = named_before(earlier, said, resources.vocabulary)
+        kinds = [named.kind] if isinstance(named, Subject) else [one.kind.value for one in named]
+        kind = resources.vocabulary.kind(said, kinds)
+        learned = resources.settings.speculation is Speculation.ON
+        running = Running(
+            tenant,
+            kind,
+            resources.ahead.habits.of(tenant, kind),
+            Words(question.text),
+            resources.tools,
+            resources.ahead.budget(tenant).most() if learned else 0,
+        )
+        if isinstance(named, Subject):
+            running.expect(named)
+            return running
+        calls = planned(named, resources.concepts, resources.tools)
+        for identifier, call in calls[:MOST_CALLS]:
+            running.expect(Subject(identifier.kind.value, identifier.value), running.start(call))
+        running.refused = [call for _, call in calls[MOST_CALLS:]]
+        return running
 
-def planned(identifiers: list[Identifier], concepts: Concepts, tools: Mapping[str, BaseTool]) -> list[ToolCall]:
+    async def _outcomes(self, running: Running, work: Work) -> list[tuple[ToolCall, Outcome]]:
+        """What the model is told, the searches for whom the question names first."""
+        ahead = self.resources.ahead
+        if not running.started:
+            return []
+        running.waited = not running.habit.probing and ahead.better_to_wait(running)
+        if not running.waited:
+            return []
+        await running.settled(habits=False)
+        await running.settled(patience_s=ahead.patience_s(running))
+        named = [one for one in running.started.values() if one.template is None]
+        habits = [one for one in running.started.values() if one.template is not None and _came_back(one)]
+        told = [*named, *sorted(habits, key=lambda one: str(one.call["args"]))]
+        outcomes = []
+        for one in told:
+            one.told = True
+            outcome = one.task.result()
+            work.noted(one.call["name"], "tool", outcome.began, outcome.seconds, marks_of(outcome))
+            outcomes.append((one.call, outcome))
+        return [*outcomes, *_word_of(running.refused)]
+
+
+def _came_back(one: Started) -> bool:
+    return one.outcome is not None and one.outcome.message.status != "error"
+
+
+def _word_of(calls: Sequence[ToolCall]) -> list[tuple[ToolCall, Outcome]]:
+    """What the bound leaves out is said, in one message however much it is."""
+    if not calls:
+        return []
+    first = calls[0]
+    values = [str(value) for call in calls for value in call["args"].values()]
+    listed = ", ".join(values[:20]) + (" and more" if len(values) > 20 else "")
+    why = f"{len(calls)} of those named were not looked up, {MOST_CALLS} at once is the most: {listed}."
+    return [(first, Outcome(refused(first, why), None, time.time(), 0.0, []))]
+
+
+def planned(
+    identifiers: Sequence[Identifier], concepts: Concepts, tools: Mapping[str, BaseTool]
+) -> list[tuple[Identifier, ToolCall]]:
     """One call per identifier that this instance can look up."""
-    wanted = [call for identifier in identifiers if (call := _call(identifier, concepts))]
+    found = [(identifier, call) for identifier in identifiers if (call := _call(identifier, concepts))]
     return [
-        ToolCall(name=name, args=args, id=f"{PREFIX}{uuid4().hex[:12]}", type="tool_call")
-        for name, args in wanted
+        (identifier, ToolCall(name=name, args=args, id=f"{PREFIX}{uuid4().hex[:12]}", type="tool_call"))
+        for identifier, (name, args) in found
         if name in tools
-    ][:MOST]
+    ]
 
 
 def _call(identifier: Identifier, concepts: Concepts) -> tuple[str, dict[str, Any]] | None:

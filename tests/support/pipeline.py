@@ -29,7 +29,9 @@ async def pipeline(
     **settings: Any,
 ) -> AsyncIterator[Asker]:
     """An `Asker` whose models are ``provider``'s; without one the planner answers. Nothing is kept,
-    unless ``cache`` says so: tests ask the same again."""
+    unless ``cache`` says so: tests ask the same again. Nothing is learned either, unless ``speculation`` is "on":
+    scripted models say what they say, whatever stands in the prompt."""
+    settings.setdefault("speculation", "named")
     pinned = model if provider else None
     async with (
         await Resources.open(
