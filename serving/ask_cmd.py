@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio import run
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tilores_x.errors import QuestionError, TiloresXError
-from tilores_x.serving.running import run
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from asyncio import run
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tilores_x.errors import ConfigError, QuestionError, TiloresXError, TryAgain
-from tilores_x.serving.running import run
 
 if TYPE_CHECKING:
     from tilores_x.llm.cache.opening import Cache

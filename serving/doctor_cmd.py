@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import run
 from typing import Annotated
 
 import typer
-
-from tilores_x.serving.running import run
 
 
 def register(app: typer.Typer) -> None:

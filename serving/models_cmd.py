@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from asyncio import run
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-
-from tilores_x.serving.running import run
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from asyncio import run
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from tilores_x.serving.running import run
 
 
 def register(app: typer.Typer) -> None:

@@ -6,12 +6,11 @@ Jitter", AWS Architecture Blog, 2015). The budget keeps retries from multiplying
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
-
-import stamina
 
 from tilores_x.deadline import Deadline
 from tilores_x.errors import TryAgain
@@ -66,21 +65,21 @@ async def retrying(
     at once. The last error is raised unchanged.
     """
     budget.earn()
-    attempt = 0
-
-    def wait_before_next(error: Exception) -> bool | float:
-        nonlocal attempt
-        attempt += 1
-        if attempt >= tries or not again(error):
-            return False
-        asked = error.retry_after_s if isinstance(error, TryAgain) else None
-        bound = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (attempt - 1))
-        wait_s = max(asked or 0.0, random.uniform(0, bound))
-        if wait_s >= deadline.left_s() or not budget.spend():
-            return False
-        return wait_s
-
-    async for step in stamina.retry_context(on=wait_before_next, attempts=tries, timeout=None):
-        with step:
+    for attempt in range(1, tries + 1):
+        try:
             return await call()
-    raise AssertionError("unreachable: the last error is raised by the loop above")
+        except Exception as error:
+            if attempt >= tries or not again(error):
+                raise
+            wait_s = _wait_s(error, attempt)
+            if wait_s >= deadline.left_s() or not budget.spend():
+                raise
+        await asyncio.sleep(wait_s)
+    raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _wait_s(error: Exception, attempt: int) -> float:
+    """Seconds before the try after number ``attempt``."""
+    asked = error.retry_after_s if isinstance(error, TryAgain) else None
+    bound = min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** (attempt - 1))
+    return max(asked or 0.0, random.uniform(0, bound))
