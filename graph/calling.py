@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langchain_core.tools import BaseTool
 
-from tilores_x.graph.toolrun import Outcome, make, refused
+from tilores_x.graph.toolrun import Outcome, make, refused, stopped
 from tilores_x.graph.work import Work
 from tilores_x.tools.records import Evidence
 
@@ -84,7 +84,7 @@ async def _guarded(
         return Outcome(refused(call, why), None, now, 0.0, [])
     if number >= MOST_CALLS:
         why = f"Too many calls at once: {MOST_CALLS} is the most. Ask for the rest afterwards."
-        return Outcome(refused(call, why), None, now, 0.0, [])
+        return Outcome(stopped(call, why), None, now, 0.0, [])
     key = call_key(call)
     if (found := known.get(key)) is not None:
         if ahead is not None:

@@ -25,7 +25,7 @@ ANSWER_SHARE = 0.15
 """The share of the time left that tool calls leave to the model, for its answer."""
 
 FAILED = "failed"
-"""Marks, in ``response_metadata``, the message of a call that was stopped from outside; models never see it."""
+"""Marks, in ``response_metadata``, the message of a call that nothing was wrong with; models never see it."""
 
 _DEAF = frozenset(
     (kind.on_tool_start, kind.on_tool_end, kind.on_tool_error) for kind in (BaseCallbackHandler, AsyncCallbackHandler)
@@ -69,8 +69,7 @@ async def make(call: ToolCall, tool: BaseTool) -> Outcome:
             words.add("refused")
         except Exception as error:
             failure = error
-            message = refused(call, _in_words(error))
-            message.response_metadata = {FAILED: _in_words(error)}
+            message = stopped(call, _in_words(error))
             words.add("failed")
     return Outcome(message, failure, began, time.time() - began, [*sorted(words), *sorted(marks)])
 
@@ -79,6 +78,13 @@ def refused(call: ToolCall, why: str) -> ToolMessage:
     """The result of a call that can't be made."""
     content = json.dumps({"ok": False, "error": why}, ensure_ascii=False)
     return ToolMessage(content, tool_call_id=call["id"] or "", name=call["name"], status="error")
+
+
+def stopped(call: ToolCall, why: str) -> ToolMessage:
+    """The result of a call that nothing is wrong with, but that was not made or did not end."""
+    message = refused(call, why)
+    message.response_metadata = {FAILED: why}
+    return message
 
 
 async def _run(call: ToolCall, tool: BaseTool) -> ToolMessage:

@@ -40,7 +40,6 @@ _FILLERS = """
     would yes yet you your
 """
 _FILLER = frozenset(_FILLERS.split())
-_REFERRING = frozenset("he her hers him his she their theirs them they it its this that same".split())
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")  # noqa: RUF001
 
 
@@ -89,11 +88,6 @@ class Said:
     @property
     def stems(self) -> list[str]:
         return [stem for word, stem in self.pairs if word not in _FILLER]
-
-    @property
-    def refers_back(self) -> bool:
-        """Whether a word stands for somebody spoken of before."""
-        return any(word in _REFERRING for word, _ in self.pairs)
 
 
 def _pairs(text: str) -> tuple[tuple[str, str], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -96,9 +96,9 @@ class Running:
         """A search of the model's has found somebody: start what is usually needed of them, while the model reads."""
         for one in evidence:
             people = _people_of(one)
-            if one["tool"] == "tilores_search" and len(people) == 1:
-                if people[0] not in {subject.entity_id for subject in self.subjects}:
-                    self.expect(Subject(FOUND, "", people[0]))
+            known = {subject.entity_id for subject in self.subjects}
+            if one["tool"] == "tilores_search" and len(people) == 1 and people[0] not in known:
+                self.expect(Subject(FOUND, "", people[0]))
 
     def _start_likely(self, subject: Subject, templates: Iterable[str]) -> None:
         for template in templates:
@@ -193,5 +193,3 @@ def _heard(task: asyncio.Task[Any]) -> None:
     """A failure is told by whoever asks for the result; nobody need."""
     if not task.cancelled():
         task.exception()
-
-

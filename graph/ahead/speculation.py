@@ -144,13 +144,13 @@ class Ahead:
                 share = running.habit.share(one.template) if needed is None else float(needed)
                 if one.told:
                     asked[one.template] = max(share, asked.get(one.template, 0.0))
-            self.habits.learn(
-                running.tenant, running.kind, asked, model_calls=model_calls, waited=running.waited
-            )
+            self.habits.learn(running.tenant, running.kind, asked, model_calls=model_calls, waited=running.waited)
             wasted = sum(needed is False for needed in judged.values())
             self.budget(running.tenant).settle(used=len(ahead) - wasted, wasted=wasted)
             self._count(running, model_calls, len(ahead), wasted)
-            return [_timing(question, one, started_at) for one in ahead if not one.told and not one.used and one.outcome]
+            return [
+                _timing(question, one, started_at) for one in ahead if not one.told and not one.used and one.outcome
+            ]
         finally:
             self.end(question)
 

@@ -73,7 +73,7 @@ def needs_entity(template: str) -> bool:
     return json.dumps(ENTITY) in template
 
 
-class _Unfit(Exception):  # noqa: N818 (no error: it ends a walk)
+class _Unfit(Exception):
     pass
 
 

@@ -12,9 +12,11 @@ from langgraph.runtime import Runtime
 
 from tilores_x.deadline import current_deadline
 from tilores_x.errors import ModelUnavailable
+from tilores_x.graph.ahead.running import BY_HABIT
 from tilores_x.graph.calling import this_question
 from tilores_x.graph.context import Context
 from tilores_x.graph.nodes.think import cost_usd
+from tilores_x.graph.partial import failures, with_word_of
 from tilores_x.graph.people import guessed, which_one
 from tilores_x.graph.prompts import today
 from tilores_x.graph.proof.grounding import EvidenceIndex, unproven
@@ -24,6 +26,7 @@ from tilores_x.graph.question import cleaned, read_question
 from tilores_x.graph.recall import people_of, recall, shown
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import Citation, Reply, State
+from tilores_x.graph.toolrun import FAILED
 from tilores_x.graph.window import forgotten
 from tilores_x.graph.work import Work, at_work, clock_of
 from tilores_x.llm.catalog import LOCAL
@@ -65,15 +68,17 @@ class Answer:
                     "corrections": problems,
                     "timings": work.done("sent back"),
                 }
-            missing = _missing(state)
             if people:
                 text = which_one(people)
             text, removed = proven_part(text, index)
             text = _with_word_of(removed, text)
-            missing += [f"no record proves: {statement}" for statement in removed]
             if not text:
                 raise ModelUnavailable("The model gave no answer. Ask again, or choose another model.")
-            return self._finished(state, work, text, cite(text, index, about, question.text), missing)
+            citations = cite(text, index, about, question.text)
+            failed = failures(turn)
+            missing = _missing(state["evidence"], citations, turn) + [str(failure) for failure in failed]
+            missing += [f"no record proves: {statement}" for statement in removed]
+            return self._finished(state, work, with_word_of(failed, text), citations, missing)
 
     def _finished(
         self, state: State, work: Work, text: str, citations: list[Citation], missing: list[str]
@@ -136,15 +141,25 @@ def _with_word_of(removed: Sequence[str], text: str) -> str:
     return f"{text}\n\n{what} left out, since no record proves {'it' if len(removed) == 1 else 'them'}."
 
 
-def _missing(state: State) -> list[str]:
-    """Lookups that failed, and searches that found nobody."""
-    turn = this_question(state["messages"])
-    failed = [
+def _missing(evidence: Sequence[Evidence], citations: Sequence[Citation], turn: Sequence[AnyMessage]) -> list[str]:
+    """What lookups left out, searches that found nobody, and calls that could not be made as asked.
+
+    What was looked up ahead of the model and was not needed lacks nothing.
+    """
+    cited = {(citation["record_id"], citation["field"]) for citation in citations}
+    notes = [
+        note
+        for one in evidence
+        if (note := one["note"])
+        if not (one["call_id"] or "").startswith(BY_HABIT)
+        or any((fact["record_id"], fact["field"]) in cited for fact in one["facts"])
+    ]
+    refused = [
         f"{message.name} failed: {message.text[:200]}"
         for message in turn
-        if isinstance(message, ToolMessage) and message.status == "error"
+        if isinstance(message, ToolMessage) and message.status == "error" and FAILED not in message.response_metadata
     ]
-    return list(dict.fromkeys([*(note for one in state["evidence"] if (note := one["note"])), *failed]))
+    return list(dict.fromkeys([*notes, *refused]))
 
 
 def _entities(evidence: Iterable[Evidence], citations: Sequence[Citation]) -> list[EntityBrief]:

@@ -30,7 +30,7 @@ from tilores_x.graph.people import Words
 from tilores_x.graph.question import Question, read_question
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
-from tilores_x.graph.toolrun import Outcome, refused
+from tilores_x.graph.toolrun import Outcome, stopped
 from tilores_x.graph.work import Work, asked_by, at_work, question_seconds
 from tilores_x.settings import Speculation
 from tilores_x.tools.fields.concepts import Concepts
@@ -125,7 +125,7 @@ def _word_of(calls: Sequence[ToolCall]) -> list[tuple[ToolCall, Outcome]]:
     values = [str(value) for call in calls for value in call["args"].values()]
     listed = ", ".join(values[:20]) + (" and more" if len(values) > 20 else "")
     why = f"{len(calls)} of those named were not looked up, {MOST_CALLS} at once is the most: {listed}."
-    return [(first, Outcome(refused(first, why), None, time.time(), 0.0, []))]
+    return [(first, Outcome(stopped(first, why), None, time.time(), 0.0, []))]
 
 
 def planned(
