@@ -9,15 +9,17 @@ import asyncio
 import gc
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
+from width import growth
 from width.questions import Question
 from width.rivals import RIVALS, Ask, Where
 from width.servers import ASKING_CORE, environment
@@ -41,8 +43,15 @@ class Asking:
         return found
 
     def ask(self, question: Question) -> dict[str, Any]:
-        """seconds and cpu_s of one question."""
-        return self.do(number=question.number, lookups=question.lookups, named=question.named)
+        """seconds and cpu_s of one question, and grown_bytes: by what the resident memory grew at its peak."""
+        return self.do(question=asdict(question))
+
+    def total(self, question: growth.Total, *, may_fail: bool = False) -> dict[str, Any]:
+        return self.do(total=asdict(question), may_fail=may_fail)
+
+    def offered(self, questions: list[Question], rate: float, longest_s: float) -> dict[str, Any]:
+        """``questions`` at ``rate`` per second: ``took`` has the seconds of each since it was due, None of the lost."""
+        return self.do(rate=rate, longest_s=longest_s, questions=[asdict(question) for question in questions])
 
 
 @contextmanager
@@ -62,14 +71,34 @@ def asking(way: str, where: Where) -> Iterator[Asking]:
         process.wait(30)
 
 
-async def _one(ask: Ask, question: Question) -> dict[str, Any]:
+async def _one(ask: Ask, question: Question | growth.Total, may_fail: bool) -> dict[str, Any]:
     gc.collect()
+    before_bytes = _memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     cpu_s, began = time.process_time(), time.perf_counter()
-    reply = await ask(question.text)
+    try:
+        reply = await ask(question.text)
+    except Exception as error:
+        if not may_fail:
+            raise
+        return {
+            "failed": f"{type(error).__name__}: {error}"[:200],
+            "seconds": time.perf_counter() - began,
+            "grown_bytes": _memory("VmHWM") - before_bytes,
+        }
     took = {"seconds": time.perf_counter() - began, "cpu_s": time.process_time() - cpu_s}
+    took["grown_bytes"] = _memory("VmHWM") - before_bytes
+    if may_fail:
+        return took | {"reply": reply}
     if not question.answered_by(reply):
         raise SystemExit(f"{question.text!r} was answered with {reply!r}")
     return took
+
+
+def _memory(name: str) -> int:
+    """VmRSS or VmHWM, the resident memory and its peak, in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(name))
 
 
 async def _offered(ask: Ask, questions: list[Question], rate: float, longest_s: float) -> dict[str, Any]:
@@ -107,15 +136,16 @@ async def _offered(ask: Ask, questions: list[Question], rate: float, longest_s: 
 
 async def _main(way: str, where: Where) -> None:
     loop = asyncio.get_running_loop()
-    async with RIVALS[way](where) as ask:
+    async with (RIVALS | growth.WAYS)[way](where) as ask:
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             what = json.loads(line)
             if "rate" in what:
                 questions = [Question(**one) for one in what["questions"]]
                 found = await _offered(ask, questions, what["rate"], what["longest_s"])
+            elif "total" in what:
+                found = await _one(ask, growth.Total(**what["total"]), what["may_fail"])
             else:
-                found = await _one(ask, Question(**what))
-            found["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+                found = await _one(ask, Question(**what["question"]), False)
             print(json.dumps(found), flush=True)
 
 

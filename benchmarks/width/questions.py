@@ -8,8 +8,9 @@ customer (or one for all, where the tool takes several people); with results it 
 from __future__ import annotations
 
 import json
-import random
+import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +25,9 @@ ANSWER_TOKENS = 60
 TOLD = 5
 """Customers of whom the answer says something of their own."""
 SEARCH = "tilores_search"
-ROOT = Path(__file__).parents[2]
+INSTANCES = Path(__file__).parents[2] / "sandbox" / "instances"
+FOLDER = "WIDTH_INSTANCE"
+"""The variable with the folder of the instance that is asked about; the shipped `credit` without it."""
 
 
 @dataclass(frozen=True)
@@ -67,29 +70,33 @@ class Question:
 
 @cache
 def customers() -> list[Customer]:
-    """Those of the instance `credit` whose address is theirs alone."""
-    file = ROOT / "sandbox" / "instances" / "credit" / "truth.jsonl"
+    """Those of the instance whose address is theirs alone."""
+    file = Path(os.environ.get(FOLDER, INSTANCES / "credit")) / "truth.jsonl"
     known = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
-    addresses = [address.casefold() for one in known for address in set(one["notations"].get("EMAIL", ()))]
+    owners = Counter(
+        address
+        for one in known
+        for address in {address.casefold() for address in one.get("notations", {}).get("EMAIL", ())}
+    )
     return [
         Customer(address, one["client_id"], max(one["statuses"], key=lambda status: str(status["date"]))["value"])
         for one in known
         if one.get("statuses")
         for address in one["notations"].get("EMAIL", ())[:1]
-        if addresses.count(address.casefold()) == len({a for a in one["notations"]["EMAIL"] if a == address})
+        if owners[address.casefold()] == 1
     ]
 
 
 @cache
 def drawn(number: int, lookups: int) -> list[Customer]:
-    return random.Random(number).sample(customers(), lookups)
+    """The next ``lookups`` customers in a long row: questions with numbers close by have none in common."""
+    known = customers()
+    return [known[(number * lookups + at) % len(known)] for at in range(lookups)]
 
 
-def reply(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Script:
-    """What the model says to these messages."""
-    question = next(message["content"] for message in reversed(messages) if message["role"] == "user")
+def reply(question: str, shown: str, tools: list[dict[str, Any]]) -> Script:
+    """What the model says; ``shown`` is what the tools returned."""
     wanted = _customers_in(question)
-    shown = "".join(str(message["content"]) for message in messages if message["role"] == "tool")
     if not shown:
         return calls_for(wanted, _arguments(tools))
     missing = [customer.client_id for customer in wanted if customer.client_id not in shown]

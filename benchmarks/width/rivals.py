@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -25,12 +25,13 @@ DOCUMENT = (
     "query search($params: SearchParams!) { search(input: {parameters: $params}) "
     f"{{ entities {{ id hits records {{ {' '.join(FIELDS)} }} }} }} }}"
 )
+TEXT = {"type": "string"}
 TOOL = {
     "type": "function",
     "function": {
         "name": SEARCH,
-        "description": "Find a customer by e-mail address.",
-        "parameters": {"type": "object", "properties": {"EMAIL": {"type": "string"}}, "required": ["EMAIL"]},
+        "description": "Find a customer by e-mail address or number.",
+        "parameters": {"type": "object", "properties": {"EMAIL": TEXT, "CLIENT_ID": TEXT}},
     },
 }
 
@@ -43,21 +44,26 @@ def _opening(question: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def sdk_loop(where: Where) -> AsyncIterator[Ask]:
-    """One search after the other, as its examples do."""
-    async with _sdk(where, lambda search, asked: [search(one) for one in asked]) as ask:
+async def sdk_loop(where: Where, read: Callable[[Any], str] = json.dumps) -> AsyncIterator[Ask]:
+    """One search after the other, as its examples do; ``read`` makes of what was found the text for the model."""
+    async with sdk(where, lambda search, asked: [search(one) for one in asked], read) as ask:
         yield ask
 
 
 @asynccontextmanager
 async def sdk_threads(where: Where) -> AsyncIterator[Ask]:
     with ThreadPoolExecutor(64) as pool:
-        async with _sdk(where, lambda search, asked: list(pool.map(search, asked))) as ask:
+        async with sdk(where, lambda search, asked: list(pool.map(search, asked))) as ask:
             yield ask
 
 
 @asynccontextmanager
-async def _sdk(where: Where, run: Callable[[Callable[[str], str], list[str]], list[str]]) -> AsyncIterator[Ask]:
+async def sdk(
+    where: Where,
+    run: Callable[[Callable[[str], str], list[str]], list[str]],
+    read: Callable[[Any], str] = json.dumps,
+    fields: Sequence[str] = FIELDS,
+) -> AsyncIterator[Ask]:
     from openai import OpenAI
     from tilores import TiloresAPI
     from tilores.conversion import pydantic_model_to_option_model
@@ -65,12 +71,12 @@ async def _sdk(where: Where, run: Callable[[Callable[[str], str], list[str]], li
 
     api = TiloresAPI(**{name: where[name] for name in ("api_url", "token_url", "client_id", "client_secret")})
     models = PydanticFactory(api.schema).generate()
-    selection = pydantic_model_to_option_model(models["Record"]).model_validate(dict.fromkeys(FIELDS, True))
+    selection = pydantic_model_to_option_model(models["Record"]).model_validate(dict.fromkeys(fields, True))
     client = OpenAI(base_url=where["base_url"], api_key="none", max_retries=0)
 
     def search(arguments: str) -> str:
         found = api.search(selection, models["SearchParams"].model_validate(json.loads(arguments)))
-        return json.dumps(found["data"]["search"])
+        return read(found["data"]["search"])
 
     def answer(question: str) -> str:
         messages: list[Any] = _opening(question)
@@ -147,7 +153,7 @@ async def _agent(where: Where, *, streaming: bool) -> AsyncIterator[Ask]:
 
 
 @asynccontextmanager
-async def lean(where: Where) -> AsyncIterator[Ask]:
+async def lean(where: Where, document: str = DOCUMENT) -> AsyncIterator[Ask]:
     """asyncio and aiohttp, and nothing that a careful program would have: the limit."""
     import aiohttp
 
@@ -161,7 +167,7 @@ async def lean(where: Where) -> AsyncIterator[Ask]:
 
         async def search(call: dict[str, Any]) -> dict[str, Any]:
             params = orjson.loads(call["function"]["arguments"])
-            asked = orjson.dumps({"query": DOCUMENT, "variables": {"params": params}})
+            asked = orjson.dumps({"query": document, "variables": {"params": params}})
             async with session.post(where["api_url"], data=asked, headers=headers) as answer:
                 found = orjson.loads(await answer.read())["data"]["search"]
             return {"role": "tool", "tool_call_id": call["id"], "content": orjson.dumps(found).decode()}

@@ -8,9 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
-from width.questions import ALIAS_S, FIRST_TOKEN_S, SEARCH_S, TOKENS_PER_S, reply
+from width import growth, questions
+from width.kept import Kept
+from width.questions import ALIAS_S, FIRST_TOKEN_S, FOLDER, INSTANCES, SEARCH_S, TOKENS_PER_S
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -29,7 +33,25 @@ def environment() -> dict[str, str]:
     """For processes of the benchmark: no settings of the machine's, no tracing."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TILORES_", "LANG", "OPENAI_"))}
     paths = os.pathsep.join([str(HERE.parent), str(ROOT / "tests")])
+    if "PYTHONPATH" in os.environ:
+        paths += os.pathsep + os.environ["PYTHONPATH"]
     return kept | {"PYTHONPATH": paths, "LANGSMITH_TRACING": "false"}
+
+
+@contextmanager
+def instance(people: int) -> Iterator[str]:
+    """A folder with an instance like `credit` of so many customers; the questions are about these."""
+    from tilores_x.sandbox.generator import generate
+
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made) / "credit"
+        shutil.copytree(INSTANCES / "credit", folder)
+        generate("credit", people, 7, folder)
+        os.environ[FOLDER] = str(folder)
+        try:
+            yield str(folder)
+        finally:
+            del os.environ[FOLDER]
 
 
 @contextmanager
@@ -58,24 +80,38 @@ def counts(address: str) -> dict[str, Any]:
     return found
 
 
-async def _sandbox(instance: str) -> None:
+async def _sandbox(folder: str, how: str) -> None:
     import uvicorn
 
     from tilores_x.sandbox.instance import load_instance
     from tilores_x.sandbox.server import create_app
 
-    app: Any = await create_app(load_instance(instance), latency_ms=SEARCH_S * 1000, alias_latency_ms=ALIAS_S * 1000)
-    asked = 0
+    app: Any = await create_app(
+        load_instance(folder or "credit"), latency_ms=SEARCH_S * 1000, alias_latency_ms=ALIAS_S * 1000
+    )
+    kept = Kept(app)
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:
-        nonlocal asked
+        """The sandbox, with paths beside it that tell what it did, and that let it answer with so many bytes."""
         if scope["path"] == "/counts":
-            body = json.dumps({"requests": asked, "cpu_s": time.process_time()}).encode()
-            await send({"type": "http.response.start", "status": 200, "headers": []})
-            await send({"type": "http.response.body", "body": body})
+            body = json.dumps({"requests": kept.asked, "cpu_s": time.process_time()}).encode()
+        elif scope["path"] == "/flood":
+            kept.flood, body = flood(int(scope["query_string"] or 0)), b"{}"
+        elif scope["path"] == "/" and (how == "kept" or kept.flood is not None):
+            kept.asked += 1
+            raw = await _body(receive)
+            answered = await kept.answer(dict(scope["headers"]), raw)
+            if answered is None:
+                await app(scope, _again(raw, receive), send)
+                return
+            body = answered
+        else:
+            kept.asked += scope["path"] == "/"
+            await app(scope, receive, send)
             return
-        asked += scope["path"] == "/"
-        await app(scope, receive, send)
+        fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": fields})
+        await send({"type": "http.response.body", "body": body})
 
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
@@ -90,20 +126,51 @@ async def _sandbox(instance: str) -> None:
     await running
 
 
+async def _body(receive: Any) -> bytes:
+    parts, more = [], True
+    while more:
+        message = await receive()
+        parts.append(message["body"])
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
+def _again(raw: bytes, receive: Any) -> Any:
+    told = iter([{"type": "http.request", "body": raw, "more_body": False}])
+
+    async def read() -> Any:
+        return next(told, None) or await receive()
+
+    return read
+
+
+def flood(size: int) -> bytes | None:
+    """A search's answer of so many bytes; None for no bytes."""
+    if not size:
+        return None
+    record = b'{"id":"r","CLIENT_ID":"1","EMAIL":"%s"}' % (b"x" * 960)
+    records = b",".join([record] * (size // (len(record) + 1)))
+    return b'{"data":{"search":{"totalCount":1,"entities":[{"id":"e","hits":{},"records":[%s]}]}}}' % records
+
+
+def _said(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
+    question = next(message["content"] for message in reversed(messages) if message["role"] == "user")
+    shown = "".join(str(message["content"]) for message in messages if message["role"] == "tool")
+    return (growth if "paid in all" in question else questions).reply(question, shown, tools)
+
+
 async def _provider() -> None:
     from dataclasses import replace
 
     from support.provider import Provider, Request
-    from support.wire import Script
+    from support.wire import Dialect, Encoder, Script
 
     class Model(Provider):
         def script_for(self, request: Request) -> Script:
             self.received.clear()
-            said = reply(request.body["messages"], request.body.get("tools", []))
+            said = _said(request.body["messages"], request.body.get("tools") or [])
             if request.body.get("stream"):
                 return replace(said, ttft_s=FIRST_TOKEN_S, tokens_per_s=TOKENS_PER_S)
-            from support.wire import Dialect, Encoder
-
             tokens = Encoder(said, request.body, Dialect.OPENAI).tokens()
             return replace(said, ttft_s=FIRST_TOKEN_S + len(tokens) / TOKENS_PER_S)
 
@@ -116,4 +183,4 @@ if __name__ == "__main__":
     import uvloop
 
     os.sched_setaffinity(0, {SERVING_CORE})
-    uvloop.run(_provider() if sys.argv[1] == "provider" else _sandbox(sys.argv[2]))
+    uvloop.run(_provider() if sys.argv[1] == "provider" else _sandbox(*sys.argv[2:]))
