@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cachetools import LRUCache
 
 from tilores_x.errors import ToolFailed
 from tilores_x.tools.api.client import TiloresClient
@@ -20,6 +22,10 @@ MOST_FIELDS = 80
 #: Longest text of one value in a reply, in characters; what is longer is cut with an ellipsis.
 LONGEST_TEXT = 600
 
+#: What is remembered of names asked for: queries written, paths and rules looked up.
+MOST_REMEMBERED = 2048
+
+T = TypeVar("T")
 _UNUSABLE = re.compile(r"[\ud800-\udfff\x00]")
 
 
@@ -31,6 +37,19 @@ class Access:
     schema: InstanceSchema
     concepts: Concepts
     policy: FieldPolicy
+    _known: LRUCache[Hashable, Any] = field(
+        default_factory=lambda: LRUCache(MOST_REMEMBERED), init=False, repr=False, compare=False
+    )
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, remembered under ``key``: for what follows from names alone, never from records.
+
+        It is shared, so nobody may change it; what raises is not remembered.
+        """
+        known: T | None = self._known.get(key)
+        if known is None:
+            known = self._known[key] = make()
+        return known
 
     def visible_fields(self) -> list[str]:
         return [path for path in self.schema.by_path if self.policy.visible(path)]
@@ -58,6 +77,9 @@ class Access:
         return paths[0]
 
     def _fields(self, name: str) -> tuple[Path, ...]:
+        return self.once(("fields", name), lambda: self._found(name))
+
+    def _found(self, name: str) -> tuple[Path, ...]:
         check_text(name)
         path = self.schema.resolve(name)
         if path is None and name.strip().lower() in self.concepts:
@@ -86,6 +108,9 @@ class Access:
 
     def companions(self, path: Path) -> list[tuple[str, Path]]:
         """What is read together with ``path``, by concept; see COMPANIONS."""
+        return self.once(("companions", path.text), lambda: self._companions(path))
+
+    def _companions(self, path: Path) -> list[tuple[str, Path]]:
         concept = self.concepts.of(path.text)
         found: dict[str, Path] = {}
         for name, other in self.concept_paths(COMPANIONS.get(concept or "", ())):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from functools import lru_cache
 
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}(?:$|[T ])")
 _LOOKS_LIKE = re.compile(r"\d")
@@ -29,6 +30,7 @@ def date_of(text: str) -> dt.date | None:
     return _read(text)
 
 
+@lru_cache(maxsize=1024)
 def _read(text: str) -> dt.date | None:
     # Imported here: it costs 50 ms, and ISO dates need none of it.
     from dateutil.parser import ParserError, parse

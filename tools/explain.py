@@ -11,12 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tilores_x.errors import TiloresRefused, ToolFailed
 from tilores_x.tools.access import Access, check_text
+from tilores_x.tools.api.lookup import Lookup
 from tilores_x.tools.compact import Content, fitted
 from tilores_x.tools.facts import FactsQuery
 from tilores_x.tools.fields.concepts import IDENTITY
 from tilores_x.tools.records import Evidence, evidence
 
 NAME = "tilores_explain"
+_TYPES = {"input": "EntityInput!"}
 
 DESCRIPTION = """\
 Explain why the records of an entity are one person: `rules` (how many pairs of records each rule links), `edges` \
@@ -40,7 +42,7 @@ async def explain(access: Access, arguments: ExplainArguments) -> tuple[Content,
         ToolFailed: the entity doesn't exist.
     """
     check_text(arguments.model_dump())
-    facts = FactsQuery(access, [path for _, path in access.concept_paths(IDENTITY, flat=True)], unmasked=True)
+    facts = access.once((NAME, "identity"), lambda: _identity(access))
     entity, whole = await _entity(access, arguments.entity_id, facts.text)
     rules, edges = _edges(entity)
     wanted = set(arguments.record_ids or ())
@@ -85,6 +87,10 @@ async def explain(access: Access, arguments: ExplainArguments) -> tuple[Content,
     return content, shown
 
 
+def _identity(access: Access) -> FactsQuery:
+    return FactsQuery(access, [path for _, path in access.concept_paths(IDENTITY, flat=True)], unmasked=True)
+
+
 async def _entity(access: Access, entity_id: str, text: str) -> tuple[Mapping[str, Any], bool]:
     """The entity, and whether its edges are there: an entity of very many records has more than Tilores sends."""
     has = access.schema.has
@@ -93,21 +99,20 @@ async def _entity(access: Access, entity_id: str, text: str) -> tuple[Mapping[st
         if has("Entity.edgeInsights")
         else ""
     )
-    document = (
-        "query explain($input: EntityInput!) {{ entity(input: $input) {{ entity {{ id {edges} duplicates "
-        + insights.replace("{", "{{").replace("}", "}}")
-        + " recordInsights {{ count {text} }} }} }} }}"
-    )
-    variables = {"input": {"id": entity_id}}
+
+    def asked(edges: str) -> Lookup:
+        rest = f"{edges} duplicates {insights} recordInsights {{ count {text} }}"
+        return Lookup(f"entity(input: $input) {{ entity {{ id {rest} }} }}", {"input": {"id": entity_id}}, _TYPES)
+
     whole = True
     try:
-        data = await access.client.execute(document.format(edges="edges", text=text), variables)
+        found = await access.client.look_up(asked("edges"))
     except TiloresRefused as refused:
         if "large" not in str(refused):
             raise
         whole = False
-        data = await access.client.execute(document.format(edges="", text=text), variables)
-    entity = data["entity"]["entity"]
+        found = await access.client.look_up(asked(""))
+    entity: Mapping[str, Any] | None = found["entity"]
     if entity is None:
         raise ToolFailed(f"No entity has the id {entity_id!r}. Take one from tilores_search.")
     return entity, whole

@@ -7,7 +7,8 @@ newest ones. So a fact in one record out of ten thousand is found, and the reply
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -23,10 +24,20 @@ ROWS = 20
 UNDATED_ROWS = 3
 #: Records named per value.
 RECORDS_NAMED = 3
-#: Values of one field in a label.
+#: Values of one field in a label, and those looked at for it: spellings of one value count as one.
 LABEL_VALUES = 3
+LABEL_READ = 12
 
 FactValue = dict[str, Any]
+
+
+class _Asked(NamedTuple):
+    """A field as it is asked for: ``alias`` in the query, what is read ``beside`` it, the date that orders it."""
+
+    alias: str
+    path: Path
+    beside: list[tuple[str, Path]]
+    order: Path | None
 
 
 class FactsQuery:
@@ -39,15 +50,16 @@ class FactsQuery:
         self._access = access
         self._unmasked = unmasked
         self._fields = [
-            (f"{prefix}{at}", path, access.companions(path), access.order_of(path)) for at, path in enumerate(paths)
+            _Asked(f"{prefix}{at}", path, access.companions(path), access.order_of(path))
+            for at, path in enumerate(paths)
         ]
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(self._asked(*field) for field in self._fields)
 
     def _asked(self, alias: str, path: Path, beside: list[tuple[str, Path]], order: Path | None) -> str:
-        names = [path.names, *path.picked_names(), *(other.names for _, other in beside)]
+        names = [path.names, *path.picked_names, *(other.names for _, other in beside)]
         present = self._access.present(path)
         rows = f"records {{ {selection(names)} }}"
         if order is None:
@@ -75,22 +87,24 @@ class FactsQuery:
         return found, partly
 
     def _values(self, path: Path, beside: list[tuple[str, Path]], rows: list[Mapping[str, Json]]) -> list[FactValue]:
+        show, masked = self._access.shown, self._unmasked and self._access.policy.masks(path)
         known: dict[tuple[object, ...], FactValue] = {}
         for row in rows:
             seen: set[tuple[object, ...]] = set()
+            # Looked up by position once per record: a list of ten thousand elements must not be walked for each.
+            around = [(name, other, other.by_position(row)) for name, other in beside]
             for value, position in path.located(row):
                 if value is None or (isinstance(value, str) and not value.strip()):
                     continue
-                shown = self._access.shown(path, value)
+                shown = show(path, value)
                 extra = {
-                    name: self._access.shown(other, said)
-                    for name, other in beside
-                    if (said := other.beside(row, position)) not in (None, "")
+                    name: show(other, said)
+                    for name, other, there in around
+                    if (said := there.get(position[: other.levels])) not in (None, "")
                 }
                 # What a value is of (a bureau, a creditor) makes it another one; a later date of the same doesn't,
                 # unless it stands in a list, whose every element is a measurement of its own.
                 told = tuple(_folded(extra[name]) for name in extra if path.many or not is_date(name))
-                masked = self._unmasked and self._access.policy.masks(path)
                 key = (_folded(str(date_of(str(value)) or value) if masked else shown), *told)
                 entry = known.setdefault(key, {"value": shown, **extra, "record_ids": [], "count": 0})
                 if key not in seen:
@@ -103,17 +117,21 @@ class FactsQuery:
     def facts(self, entity_id: str, shown: Mapping[str, list[FactValue]]) -> list[Fact]:
         """``shown``, as read and perhaps shortened, as evidence."""
         found: list[Fact] = []
-        beside = {path.text: dict(others) for _, path, others, _ in self._fields}
+        beside = self._beside
         for field, values in shown.items():
             for value in values:
-                for record_id in value["record_ids"]:
-                    found.append(_fact(entity_id, record_id, field, value["value"]))
-                    found.extend(
-                        _fact(entity_id, record_id, other.text, value[name])
-                        for name, other in beside.get(field, {}).items()
-                        if name in value and record_id == value["record_ids"][0]
-                    )
+                named = value["record_ids"]
+                found += [_fact(entity_id, record_id, field, value["value"]) for record_id in named]
+                found += [
+                    _fact(entity_id, named[0], other.text, value[name])
+                    for name, other in beside.get(field, ())
+                    if name in value
+                ]
         return found
+
+    @cached_property
+    def _beside(self) -> Mapping[str, list[tuple[str, Path]]]:
+        return {field.path.text: field.beside for field in self._fields}
 
 
 class LabelQuery:
@@ -131,18 +149,23 @@ class LabelQuery:
             ][:6]
         self._fields = [(f"l{at}", concept, path) for at, (concept, path) in enumerate(named)]
 
-    @property
+    @cached_property
     def text(self) -> str:
         return " ".join(self._asked(alias, path) for alias, _, path in self._fields)
 
     def _asked(self, alias: str, path: Path) -> str:
         date = self._date(path)
+        # The most frequent ones, not all: ten thousand records may hold as many addresses.
+        values = (
+            f'{alias}: frequencyDistribution(field: "{path.star}", caseSensitive: true, top: {LABEL_READ}, '
+            "direction: DESC) { value }"
+        )
         if date is None:
-            return f'{alias}: valuesDistinct(field: "{path.star}", caseSensitive: true)'
+            return values
         conditions = literal([self._access.present(path), {"field": date.star, "isNull": True, "invert": True}])
         newest = f'sort(criteria: [{{field: "{date.star}", direction: DESC}}])'
         return (
-            f'{alias}: valuesDistinct(field: "{path.star}", caseSensitive: true) '
+            f"{values} "
             f"{alias}d: filter(conditions: {conditions}) {{ {newest} {{ first {{ {selection([path.names])} }} }} }}"
         )
 
@@ -153,7 +176,7 @@ class LabelQuery:
     def read(self, insights: Mapping[str, Any]) -> dict[str, list[str]]:
         label: dict[str, list[str]] = {}
         for alias, concept, path in self._fields:
-            values = insights[alias]
+            values = [entry["value"] for entry in insights[alias]]
             if newest := (insights.get(f"{alias}d") or {}).get("sort", {}).get("first"):
                 values = path.values(newest)
             shown = [str(self._access.shown(path, value)) for value in values if value not in (None, "")]

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from tilores_x.errors import TiloresRefused, ToolFailed
 from tilores_x.tools.access import Access, check_text
+from tilores_x.tools.api.lookup import Lookup
 from tilores_x.tools.asks import Answered, Ask, Question
 from tilores_x.tools.compact import Content, fewer_rows, fitted
 from tilores_x.tools.facts import literal
@@ -19,6 +20,7 @@ from tilores_x.tools.rows import row_facts, row_selection
 from tilores_x.tools.where import Condition, criteria
 
 NAME = "tilores_insights"
+_TYPES = {"input": "EntityInput!", "where": "[FilterCondition!]!"}
 MOST_ASKS = 20
 MOST_CONDITIONS = 20
 MOST_GROUPS = 50
@@ -100,17 +102,15 @@ class _Request:
             inner = f"cut: limit(count: {self.arguments.limit}) {{ {inner} }}"
         if self.order:
             inner = f"ordered: sort(criteria: [{self.order}]) {{ {inner} }}"
-        return (
-            "query insights($input: EntityInput!, $where: [FilterCondition!]!) { entity(input: $input) "
-            f"{{ entity {{ recordInsights {{ all: count kept: filter(conditions: $where) {{ {inner} }} }} }} }} }}"
-        )
+        kept = f"all: count kept: filter(conditions: $where) {{ {inner} }}"
+        return f"entity(input: $input) {{ entity {{ recordInsights {{ {kept} }} }} }}"
 
     async def run(self) -> Mapping[str, Any]:
         """The innermost records' answers: ``count``, and aliases or ``groups``; failed ones as ``errors`` by alias."""
         variables = {"input": {"id": self.arguments.entity_id}, "where": self.conditions}
         errors: dict[str, str] = {}
         try:
-            data = await self.access.client.execute(self._text, variables)
+            data = {"entity": await self.access.client.look_up(Lookup(self._text, variables, _TYPES))}
         except TiloresRefused as refused:
             errors = self._failed(refused)
             data = dict(refused.data or {})

@@ -1,37 +1,78 @@
-"""Entities as tools show them: who it is, how many records, and the facts asked for."""
+"""Entities as tools ask for them and show them: who it is, how many records, and the facts asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from tilores_x.tools.access import Access
-from tilores_x.tools.compact import Content, fewer_rows, fitted
+from tilores_x.tools.api.lookup import Lookup
+from tilores_x.tools.compact import Content
 from tilores_x.tools.facts import FactsQuery, LabelQuery
 from tilores_x.tools.fields.concepts import PROFILE
 from tilores_x.tools.fields.paths import Path
 from tilores_x.tools.records import EntityBrief, Fact
 
+#: People shown of those that match one search.
+MOST_PEOPLE = 10
 #: Fields shown of an entity when none are asked for and no concept is known.
 PROFILE_FIELDS = 40
 #: Values of one field shown when no fields are asked for.
 PROFILE_VALUES = 5
 
+_SEARCH = {"input": "SearchInput!"}
+
 
 class PeopleQuery:
-    """What is asked of each entity: ``text`` goes inside ``Entity``; ``shown`` makes of it what the model reads."""
+    """What is asked of each entity: ``text`` goes inside ``Entity``; ``shown`` makes of it what the model reads.
+
+    Written once per instance and list of fields, see :meth:`of`.
+    """
 
     def __init__(self, access: Access, fields: Sequence[str] | None) -> None:
         paths = access.fields(fields) if fields else _profile(access)
-        self._label = LabelQuery(access)
+        self._access = access
+        self._label = access.once(LabelQuery, lambda: LabelQuery(access))
         self._facts = FactsQuery(access, paths)
         self._values = None if fields else PROFILE_VALUES
         self.paths = paths
 
-    @property
+    @classmethod
+    def of(cls, access: Access, fields: Sequence[str] | None) -> PeopleQuery:
+        """
+        Raises:
+            ToolFailed: a field is unknown or may not leave, or there are too many.
+        """
+        return access.once((cls, tuple(fields or ())), lambda: cls(access, fields))
+
+    @cached_property
     def text(self) -> str:
         return f"id recordInsights {{ count {self._label.text} {self._facts.text} }}"
+
+    def searched(self, parameters: Mapping[str, Any]) -> Lookup:
+        """The search with these parameters: its first matches, and how many there are where that can be told."""
+        asked: dict[str, Any] = {"parameters": parameters}
+        if self._paged:
+            # One more than is shown tells that there are more, where nothing counts them.
+            asked |= {"page": 1, "pageSize": MOST_PEOPLE if self.counted else MOST_PEOPLE + 1}
+        return Lookup(self._search_text, {"input": asked}, _SEARCH)
+
+    @cached_property
+    def counted(self) -> bool:
+        return self._access.schema.has("SearchOutput.totalCount")
+
+    @cached_property
+    def _paged(self) -> bool:
+        return self._access.schema.has("SearchInput.page", "SearchInput.pageSize")
+
+    def more_than(self, matches: int) -> bool:
+        """Whether the ``matches`` that came are only some of more, uncounted ones."""
+        return self._paged and not self.counted and matches > MOST_PEOPLE
+
+    @cached_property
+    def _search_text(self) -> str:
+        return f"search(input: $input) {{ {'totalCount ' if self.counted else ''}entities {{ {self.text} }} }}"
 
     def shown(self, entity: Mapping[str, Any]) -> Content:
         insights = entity["recordInsights"]
@@ -52,7 +93,7 @@ class PeopleQuery:
     def evidence(self, shown: Content) -> tuple[EntityBrief, list[Fact]]:
         brief: EntityBrief = {
             "entity_id": shown["entity_id"],
-            "label": shown["label"],
+            "label": shown.get("label", {}),
             "records": shown["records"],
         }
         return brief, self._facts.facts(shown["entity_id"], shown.get("facts", {}))
@@ -64,58 +105,3 @@ def _profile(access: Access) -> list[Path]:
         return known
     flat = [path for path in access.visible_fields() if "." not in path and path != "id"]
     return access.fields(flat[:PROFILE_FIELDS])
-
-
-def fit_people(content: Content, budget_bytes: int | None = None) -> Content:
-    """Shorten ``content["entities"]``: fewer values of a field, fewer records, then fewer people."""
-    steps: list[Callable[[Content], str | None]] = [
-        *(partial(_fewer_values, most=most) for most in (10, 5)),
-        *(partial(_fewer_records, bytes_each=size) for size in (4000, 1500)),
-        *(partial(_fewer_values, most=most) for most in (3, 1)),
-        partial(_fewer_records, bytes_each=0),
-        *(partial(_facts_of_first, most=most) for most in (5, 2, 1)),
-        _fewer_fields,
-        *(partial(_fewer_people, most=most) for most in (5, 1)),
-    ]
-    return fitted(content, steps) if budget_bytes is None else fitted(content, steps, budget_bytes)
-
-
-def _fewer_values(content: Content, most: int) -> str | None:
-    cut = set()
-    for entity in content["entities"]:
-        for field, values in entity.get("facts", {}).items():
-            if len(values) > most:
-                cut.add(field)
-                del values[most:]
-    return f"only the first {most} values of {', '.join(sorted(cut))}" if cut else None
-
-
-def _fewer_records(content: Content, bytes_each: int) -> str | None:
-    cut = False
-    for entity in content["entities"]:
-        if rows := entity.get("records_shown"):
-            kept = fewer_rows(rows, bytes_each)
-            cut = cut or len(kept) < len(rows)
-            entity["records_shown"] = kept
-    return "further records, ask tilores_insights for them" if cut else None
-
-
-def _facts_of_first(content: Content, most: int) -> str | None:
-    without = [entity for entity in content["entities"][most:] if entity.pop("facts", None)]
-    return f"facts of all but the first {most} people" if without else None
-
-
-def _fewer_fields(content: Content) -> str | None:
-    cut: list[str] = []
-    for entity in content["entities"]:
-        facts = entity.get("facts", {})
-        kept = dict(fewer_rows(list(facts.items()), 6000))
-        cut.extend(field for field in facts if field not in kept)
-        entity["facts"] = kept
-    return f"the fields {', '.join(cut[:30])}" if cut else None
-
-
-def _fewer_people(content: Content, most: int) -> str | None:
-    dropped = len(content["entities"]) - most
-    del content["entities"][most:]
-    return f"{dropped} more people" if dropped > 0 else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NotRequired
 
 from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
@@ -40,7 +40,11 @@ class EntityBrief(TypedDict):
 
 
 class Evidence(TypedDict):
-    """What one call of a tool has shown; never more than its content shows to the model."""
+    """What one call of a tool has shown; never more than its content shows to the model.
+
+    ``apart``: the call asked about several, and these are the entities found for each, by id: those of one are
+    candidates for one person, those of two are two people.
+    """
 
     tool: str
     call_id: str | None
@@ -49,6 +53,7 @@ class Evidence(TypedDict):
     facts: list[Fact]
     figures: list[Figure]
     note: str | None
+    apart: NotRequired[list[list[str]]]
 
 
 def evidence(tool: str, arguments: dict[str, Any]) -> Evidence:

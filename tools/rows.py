@@ -14,7 +14,7 @@ Row = dict[str, Any]
 
 def row_selection(paths: Iterable[Path]) -> str:
     """The selection set that :func:`row` needs."""
-    return selection(name for path in paths for name in (path.names, *path.picked_names()))
+    return selection(name for path in paths for name in (path.names, *path.picked_names))
 
 
 def row(access: Access, paths: Sequence[Path], record: Mapping[str, Any]) -> Row | None:

@@ -158,7 +158,7 @@ async def test_never_fields_can_be_used_for_nothing(desk: Desk, entity_id: str, 
 
 async def test_never_fields_cannot_be_searched_by(desk: Desk) -> None:
     search = next(tool for tool in desk.box.tools() if tool.name == "tilores_search")
-    assert set(search.args) == {"EMAIL", "DATE_OF_BIRTH", "fields"}
+    assert set(search.args) == {"EMAIL", "DATE_OF_BIRTH", "fields", "people"}
     assert "no search parameter" in await desk.refused("tilores_search", SSN="123-45-6789")
 
 

@@ -40,7 +40,7 @@ async def test_each_tool_is_described_to_a_model(credit: Desk) -> None:
         assert spec["parameters"]["type"] == "object"
         assert not refs(spec)
     search = specs[0]["parameters"]["properties"]
-    assert set(search) == {parameter.name for parameter in credit.box.schema.search_params} | {"fields"}
+    assert set(search) == {parameter.name for parameter in credit.box.schema.search_params} | {"fields", "people"}
     assert search["EMAIL"]["type"] == "string"
     assert len(orjson.dumps(specs)) < 12_000
 
@@ -140,7 +140,7 @@ async def test_parameters_of_every_shape(tmp_path: Path) -> None:
         search = desk.box.tools()[0]
         assert {name: shape.get("type") for name, shape in search.args.items()} == {
             "id": "string", "fields": "string", "kind": "string", "age": "integer", "tags": "array", "name": "object",
-            "active": "boolean", "show_fields": "array",
+            "active": "boolean", "show_fields": "array", "people": "array",
         }  # fmt: skip
         assert search.args["kind"]["enum"] == ["A", "B"]
         found = await desk.call(

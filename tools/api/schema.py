@@ -102,7 +102,7 @@ class InstanceSchema:
 
     def _picks_exist(self, path: Path) -> bool:
         names = {tuple(part for part in known.split(".") if part != "*") for known in self.by_path}
-        return all(picked in names for picked in path.picked_names()) if path.picks else True
+        return all(picked in names for picked in path.picked_names) if path.picks else True
 
     def below(self, path: Path) -> tuple[Path, ...]:
         """The value fields at or below ``path``."""

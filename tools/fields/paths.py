@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 _SEGMENT = re.compile(r"\[(?P<name>\w+)=(?P<value>[^\]]*)\]|(?P<plain>[^.\[\]]+)")
 
@@ -26,8 +26,9 @@ class Path:
     text: str
     segments: tuple[str, ...]
 
-    @classmethod
-    def parse(cls, text: str) -> Path | None:
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def parse(text: str) -> Path | None:
         """None where ``text`` is no path."""
         segments: list[str] = []
         at = 0
@@ -35,7 +36,7 @@ class Path:
             segments.append(match[0])
             at = match.end()
             if at == len(text):
-                return cls(text, tuple(segments))
+                return Path(text, tuple(segments))
             if text[at] != ".":
                 return None
             at += 1
@@ -46,17 +47,22 @@ class Path:
         """As Tilores knows it: every list level a ``*``."""
         return ".".join("*" if segment.startswith("[") else segment for segment in self.segments)
 
+    @cached_property
+    def levels(self) -> int:
+        """How many lists lie on the way."""
+        return sum(map(_is_level, self.segments))
+
     @property
     def many(self) -> bool:
         """Whether one record can hold several values."""
-        return any(_is_level(segment) for segment in self.segments)
+        return self.levels > 0
 
-    @property
+    @cached_property
     def picks(self) -> bool:
         """Whether it picks elements out of a list, which Tilores can't."""
         return any(segment.startswith("[") for segment in self.segments)
 
-    @property
+    @cached_property
     def outer(self) -> str:
         """The part before the first list level: what filter and sort can test."""
         plain: list[str] = []
@@ -71,17 +77,24 @@ class Path:
         """The GraphQL fields to select, outermost first."""
         return tuple(segment for segment in self.segments if not _is_level(segment))
 
-    def picked_names(self) -> Iterable[tuple[str, ...]]:
+    @cached_property
+    def picked_names(self) -> tuple[tuple[str, ...], ...]:
         """The GraphQL fields that its picks look at."""
         before: list[str] = []
+        found: list[tuple[str, ...]] = []
         for segment in self.segments:
             if segment.startswith("["):
-                yield (*before, segment[1:].partition("=")[0])
+                found.append((*before, segment[1:].partition("=")[0]))
             elif segment != "*":
                 before.append(segment)
+        return tuple(found)
 
     def located(self, record: Json) -> list[tuple[Json, Position]]:
         """What ``record`` holds there, in order, nulls included, each with where it stands in the lists on the way."""
+        if not self.levels:
+            for name in self.segments:
+                record = record.get(name) if isinstance(record, Mapping) else None
+            return [(record, ())]
         found: list[tuple[Json, Position]] = [(record, ())]
         for segment in self.segments:
             if _is_level(segment):
@@ -94,10 +107,10 @@ class Path:
         """What ``record`` holds there, in order, nulls included; one entry where the path is not ``many``."""
         return [value for value, _ in self.located(record)]
 
-    def beside(self, record: Json, position: Position) -> Json:
-        """The value of this path that belongs to what stands at ``position`` of another path."""
-        levels = sum(map(_is_level, self.segments))
-        return next((value for value, at in self.located(record) if at == position[:levels]), None)
+    def by_position(self, record: Json) -> dict[Position, Json]:
+        """The values, by where they stand: beside what stands at ``position`` of another path is the one at
+        ``position[:levels]``."""
+        return {at: value for value, at in self.located(record)}
 
     def goes_with(self, other: Path) -> bool:
         """Whether each value at ``other`` has one value of this path belonging to it."""

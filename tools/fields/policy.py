@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
+
+from cachetools import LRUCache
 
 from tilores_x.errors import ConfigError
 from tilores_x.tools.api.schema import InstanceSchema
@@ -52,6 +54,7 @@ class FieldPolicy:
 
     _fields: Mapping[str, Rule]
     _params: Mapping[str, Rule]
+    _asked: LRUCache[str, Rule] = field(default_factory=lambda: LRUCache(4096), init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, schema: InstanceSchema, hints: Hints | None = None) -> FieldPolicy:
@@ -73,12 +76,18 @@ class FieldPolicy:
 
     def rule(self, path: Path | str) -> Rule:
         """The rule of a value field; what is unknown never leaves."""
-        parsed = Path.parse(path) if isinstance(path, str) else path
+        text = path if isinstance(path, str) else path.text
+        rule = self._asked.get(text)
+        if rule is None:
+            rule = self._asked[text] = self._rule_of(Path.parse(text))
+        return rule
+
+    def _rule_of(self, parsed: Path | None) -> Rule:
         if parsed is None:
             return Rule.NEVER
         rule = self._fields.get(parsed.star, Rule.NEVER)
         # What a pick compares with is told by what it finds.
-        picked = [other for names in parsed.picked_names() for other in self._fields if _plain(other) == names]
+        picked = [other for names in parsed.picked_names for other in self._fields if _plain(other) == names]
         if any(self._fields[other] is not Rule.ALLOWED for other in picked):
             return Rule.NEVER
         return rule
