@@ -18,11 +18,11 @@ def guessed(text: str, evidence: Sequence[Evidence], question: str, before: Sequ
 
     ``before`` are the earlier questions of the conversation: they tell who is meant when this one names nobody.
     """
-    alone = {one["entities"][0]["entity_id"] for one in evidence if _searched(one) and len(one["entities"]) == 1}
+    searches = [people for one in evidence if _searched(one) for people in _apart(one)]
+    alone = {people[0]["entity_id"] for people in searches if len(people) == 1}
     said = Words(text)
-    for one in evidence:
-        people = one["entities"]
-        if not _searched(one) or len(people) < 2 or alone & {person["entity_id"] for person in people}:
+    for people in searches:
+        if len(people) < 2 or alone & {person["entity_id"] for person in people}:
             continue
         own = _own_values(people, lambda person: _labels(person))
         if _singles_out(own, question) or (not _names_any(people, question) and _singles_out(own, "\n".join(before))):
@@ -55,6 +55,12 @@ def _described(person: EntityBrief) -> str:
 
 def _searched(one: Evidence) -> bool:
     return one["tool"] == "tilores_search"
+
+
+def _apart(one: Evidence) -> list[list[EntityBrief]]:
+    """The people found by each search of a call."""
+    by_id = {person["entity_id"]: person for person in one["entities"]}
+    return [[by_id[key] for key in keys if key in by_id] for keys in one.get("apart", [list(by_id)])]
 
 
 def _labels(person: EntityBrief) -> set[str]:

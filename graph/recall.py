@@ -33,6 +33,7 @@ def people_of(evidence: Iterable[Evidence]) -> set[str]:
         found |= {entity["entity_id"] for entity in one["entities"]}
         found |= {fact["entity_id"] for fact in one["facts"]}
         found |= {fact["entity_id"] for figure in one["figures"] for fact in figure["facts"]}
+        found.update(*one.get("apart", ()))
         if isinstance(asked := one["arguments"].get("entity_id"), str):
             found.add(asked)
     return found
@@ -87,10 +88,13 @@ def _narrowed(one: Evidence, allowed: set[str]) -> Evidence:
     def of_them(facts: Sequence[Fact]) -> bool:
         return bool(facts) and all(fact["entity_id"] in allowed for fact in facts)
 
-    return {
+    narrowed: Evidence = {
         **one,
         "arguments": {},
         "entities": [entity for entity in one["entities"] if entity["entity_id"] in allowed],
         "facts": [fact for fact in one["facts"] if of_them([fact])],
         "figures": [figure for figure in one["figures"] if of_them(figure["facts"])],
     }
+    if "apart" in one:
+        narrowed["apart"] = [[key for key in keys if key in allowed] for keys in one["apart"]]
+    return narrowed

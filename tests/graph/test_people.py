@@ -100,3 +100,12 @@ def test_the_people_are_listed_with_what_tells_them_apart() -> None:
     assert "- **John Smith**, client ID 4021, city Boston\n- **John Smith**, client ID 4077, city Austin" in text
     many = [person(f"e{number}", str(number)) for number in range(MOST_LISTED + 5)]
     assert which_one(many).count("client ID") == MOST_LISTED
+
+
+def test_people_asked_for_in_one_call_are_no_namesakes_of_each_other() -> None:
+    both_asked: Evidence = {**BOTH, "apart": [["e1"], ["e2"]]}
+    assert guessed("The score of client 4077 is 712.", [both_asked], "scores of two clients") == []
+    # Of two who match for one of them, one may not be picked.
+    c = person("e3", "4100", city="Dallas")
+    three: Evidence = {**search(A, B, c), "apart": [["e3"], ["e1", "e2"]]}
+    assert guessed("He is client 4021.", [three], "what of Ann and of John Smith") == [A, B]

@@ -74,3 +74,10 @@ def test_of_a_search_for_several_a_part_counts() -> None:
 def test_people_are_found_wherever_they_stand() -> None:
     bare: Evidence = {**JANE.artifact, "entities": [], "facts": [], "figures": [], "arguments": {"entity_id": "e7"}}
     assert people_of([JANE.artifact, bare]) == {"e1", "e7"}
+
+
+def test_several_asked_for_in_one_call_are_told_apart_later() -> None:
+    both: Evidence = {**JANE.artifact, "entities": [], "facts": [], "figures": [], "apart": [["e1"], ["e2"]]}
+    assert people_of([both]) == {"e1", "e2"}
+    narrowed = recall([ToolMessage("{}", tool_call_id="x", artifact=both)], {"e2"}, "").evidence[0]
+    assert narrowed["apart"] == [[], ["e2"]]
