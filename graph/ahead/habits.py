@@ -21,9 +21,6 @@ MOST_TEMPLATES = 12
 DECAY = 0.9
 """What a turn still counts after the next of its kind: half of it after seven."""
 
-FEWEST = 2
-"""Turns of a kind before anything is expected of it."""
-
 LIKELY = 0.5
 """The share of turns from which on a template is started ahead."""
 
@@ -50,8 +47,6 @@ class Habit:
 
     def likely(self) -> list[str]:
         """Templates that most turns needed, the surest first."""
-        if self.times < FEWEST:
-            return []
         found = [template for template in self.seen if self.share(template) >= LIKELY]
         return sorted(found, key=lambda template: (-self.seen[template], template))
 

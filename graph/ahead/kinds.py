@@ -23,13 +23,20 @@ _STEM = 5
 """Words alike in so many letters are taken for one: "cancelled" and "cancellation", "payment" and "payments"."""
 
 _INTENTS = """
-    advice affect before behind better change changed changes compare comparing compared conflict conflicts consistent
-    current debt delinquent differ difference due duplicate duplicates enrolled enroll ever factors first happened
-    higher histories history improve improvement increase last late latest lower many missed month newest next oldest
-    open ordered overdue owe owes paid pay pays pattern person plan point points previous profile raise rate rating
-    reason recent records relate same score second since standing start started still timeline trend versus when who
-    whose why worse
+    advice affect before behind better change changed changes compare compared comparing conflict conflicts
+    consistent current debt delinquent differ difference due duplicate duplicates enroll enrolled ever factors first
+    gained happened higher histories history hurt improve improvement increase joined last late lately latest lower
+    many missed month newest next oldest open ordered overdue owe owes paid pattern pay paying pays plan point
+    points previous raise rate rating reason recent records relate same score second since standing start started
+    still time timeline tips trend versus vs when who whose why worse
 """
+_ALIKE = {
+    **dict.fromkeys(("experian", "equifax", "transunion"), "burea"),
+    **dict.fromkeys(("pay", "pays", "paid", "paying", "payer"), "payme"),
+    **dict.fromkeys(("vs", "versus", "comparison"), "compa"),
+}
+"""Words that mean the same to a kind, whatever their letters."""
+
 _FILLERS = """
     a about actually all also am an and any anything are as at back be been being but by can could customer client
     clients customers did do does doing else feel for from get give going good got had has have he hello help her
@@ -97,4 +104,6 @@ def _pairs(text: str) -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=4096)
 def _stem(word: str) -> str:
+    if word in _ALIKE:
+        return _ALIKE[word]
     return word[:_STEM] if len(word) > _STEM else word.removesuffix("s") if len(word) > 3 else word

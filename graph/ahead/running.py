@@ -48,7 +48,12 @@ class Started:
 
 @dataclass(eq=False)
 class Running:
-    """Of one question. ``waited`` says whether its results stand in the first prompt; None: there was nothing."""
+    """Of one question.
+
+    ``waited`` says whether its results stand in the first prompt; None: there was nothing. ``most`` is how many lookups
+    habits may start. ``probing``: the model is to show what it asks when it is told nothing. ``refused`` are searches
+    for whom the question names beyond the bound.
+    """
 
     tenant: str
     kind: Kind
@@ -59,6 +64,7 @@ class Running:
     subjects: list[Subject] = field(default_factory=list)
     started: dict[str, Started] = field(default_factory=dict)
     waited: bool | None = None
+    probing: bool = False
     refused: list[ToolCall] = field(default_factory=list)
     _followers: set[asyncio.Task[None]] = field(default_factory=set)
     _taken: set[str] = field(default_factory=set)
@@ -122,6 +128,18 @@ class Running:
             one.task for one in self.started.values() if (habits or one.template is None) and not one.task.done()
         ]
         return tasks + ([task for task in self._followers if not task.done()] if habits else [])
+
+    def tell(self) -> list[tuple[ToolCall, Outcome]]:
+        """What habits have brought that the model has neither asked for nor been told; always in the same order, so
+        that equal conversations are equal prompts."""
+        news = []
+        for one in sorted(self.started.values(), key=lambda one: f"{one.call['name']} {one.call['args']}"):
+            if one.template is None or one.told or one.used or (outcome := one.outcome) is None:
+                continue
+            if outcome.message.status != "error":
+                one.told = True
+                news.append((one.call, outcome))
+        return news
 
     def wanted(self, key: str) -> None:
         """The model asked for what it was told already."""

@@ -19,7 +19,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Overwrite
 
 from tilores_x.graph.ahead.kinds import Said
-from tilores_x.graph.ahead.running import Running, Started, marks_of
+from tilores_x.graph.ahead.running import Running, marks_of
 from tilores_x.graph.ahead.speculation import PREFIX
 from tilores_x.graph.ahead.subjects import named_before
 from tilores_x.graph.ahead.templates import Subject
@@ -82,6 +82,7 @@ class Seek:
             resources.tools,
             resources.ahead.budget(tenant).most() if learned else 0,
         )
+        running.probing = running.habit.probing
         if isinstance(named, Subject):
             running.expect(named)
             return running
@@ -96,25 +97,18 @@ class Seek:
         ahead = self.resources.ahead
         if not running.started:
             return []
-        running.waited = not running.habit.probing and ahead.better_to_wait(running)
+        running.waited = not running.probing and ahead.better_to_wait(running)
         if not running.waited:
             return []
         await running.settled(habits=False)
         await running.settled(patience_s=ahead.patience_s(running))
         named = [one for one in running.started.values() if one.template is None]
-        habits = [one for one in running.started.values() if one.template is not None and _came_back(one)]
-        told = [*named, *sorted(habits, key=lambda one: str(one.call["args"]))]
-        outcomes = []
-        for one in told:
+        for one in named:
             one.told = True
-            outcome = one.task.result()
-            work.noted(one.call["name"], "tool", outcome.began, outcome.seconds, marks_of(outcome))
-            outcomes.append((one.call, outcome))
+        outcomes = [*((one.call, one.task.result()) for one in named), *running.tell()]
+        for call, outcome in outcomes:
+            work.noted(call["name"], "tool", outcome.began, outcome.seconds, marks_of(outcome))
         return [*outcomes, *_word_of(running.refused)]
-
-
-def _came_back(one: Started) -> bool:
-    return one.outcome is not None and one.outcome.message.status != "error"
 
 
 def _word_of(calls: Sequence[ToolCall]) -> list[tuple[ToolCall, Outcome]]:
