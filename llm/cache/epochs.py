@@ -19,6 +19,7 @@ from tilores_x.llm.cache.redis import RedisTier
 from tilores_x.llm.cache.tier import TierDown
 
 EVERY_S = 0.5
+"""Between two looks, so long as a pipeline is open; see ``opening.py``."""
 MOST = 1_000
 KEPT_S = 30 * 24 * 3600
 
@@ -128,11 +129,13 @@ class Epochs:
         if not first:
             self._on_change(name)
 
-    async def watch(self) -> None:
-        """Look for changes until cancelled."""
-        while True:
-            await asyncio.sleep(EVERY_S)
-            await self.sync()
+    async def aclose(self) -> None:
+        """End what is being read in the running event loop."""
+        loop = asyncio.get_running_loop()
+        reading = [task for (at, _), task in self._reading.items() if at is loop]
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
 
 
 def _wire(token: Token) -> bytes:

@@ -44,6 +44,8 @@ class Flights:
         self.coalesced = 0
         self._leases = leases
         self._flights: dict[tuple[asyncio.AbstractEventLoop, str], _Flight] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
 
     async def run(
         self, key: str, work: Callable[[], Awaitable[T]], look: Callable[[], Awaitable[T | None]] | None = None
@@ -61,6 +63,7 @@ class Flights:
             leads = flight is None
             if flight is None:
                 flight = self._flights[at] = _Flight(asyncio.create_task(self._led(key, work, look)))
+                self._tasks.add(flight.task)
                 flight.task.add_done_callback(partial(self._ended, at, flight))
             else:
                 self.coalesced += 1
@@ -85,7 +88,18 @@ class Flights:
         return await work(), True
 
     def _ended(self, at: tuple[asyncio.AbstractEventLoop, str], flight: _Flight, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
         self._landed(at, flight)
+
+    async def aclose(self) -> None:
+        """Break off what is under way in the running event loop: it may still hold a lease, and a connection."""
+        loop = asyncio.get_running_loop()
+        tasks = [task for task in self._tasks if task.get_loop() is loop]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        releasing = [task for task in self._releasing if task.get_loop() is loop]
+        await asyncio.gather(*releasing, return_exceptions=True)
 
     def _landed(self, at: tuple[asyncio.AbstractEventLoop, str], flight: _Flight) -> None:
         if self._flights.get(at) is flight:
@@ -112,7 +126,10 @@ class Flights:
             return await work()
         finally:
             renewing.cancel()
-            await asyncio.shield(_released(leases, name, holder, renewing))
+            releasing = asyncio.create_task(_released(leases, name, holder, renewing))
+            self._releasing.add(releasing)
+            releasing.add_done_callback(self._releasing.discard)
+            await asyncio.shield(releasing)
 
     async def _others(
         self, leases: RedisTier, name: str, holder: str, look: Callable[[], Awaitable[T | None]]

@@ -1,7 +1,8 @@
 """Keeps a tier that is down from costing anything: one short timeout, then it is left alone until it answers again.
 
 A circuit breaker (M. Nygard, "Release It!", 2007) whose trial calls are made in the background: no question ever pays
-for finding out whether the tier is back.
+for finding out whether the tier is back. A call that takes too long while others are answered finds a busy machine and
+no outage: only silence opens the breaker.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Guard:
         self.open = False
         self.trips = 0
         self._probe = probe
+        self._heard = 0
         self._probing: asyncio.Task[None] | None = None
 
     async def run(self, call: Callable[[], Awaitable[T]], timeout_s: float | None = None) -> T:
@@ -43,15 +45,20 @@ class Guard:
         if self.open:
             self._probe_on()
             raise TierDown(f"{self.name} is down.")
+        heard = self._heard
         try:
             async with asyncio.timeout(timeout_s or self.timeout_s):
-                return await call()
+                result = await call()
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            if _unreachable(error):
+            if not _unreachable(error):
+                self._heard += 1
+            elif not _late(error) or heard == self._heard:
                 self._trip(error)
             raise TierDown(f"{self.name}: {type(error).__name__}.") from error
+        self._heard += 1
+        return result
 
     def _trip(self, error: Exception) -> None:
         if not self.open:
@@ -81,6 +88,12 @@ class Guard:
         if probing is not None and not probing.done() and probing.get_loop() is asyncio.get_running_loop():
             probing.cancel()
             await asyncio.gather(probing, return_exceptions=True)
+
+
+def _late(error: Exception) -> bool:
+    from redis.exceptions import TimeoutError as RedisTimeoutError
+
+    return isinstance(error, TimeoutError | RedisTimeoutError)
 
 
 def _unreachable(error: Exception) -> bool:

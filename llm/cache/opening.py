@@ -14,7 +14,7 @@ from langchain_core.globals import get_llm_cache, set_llm_cache
 
 from tilores_x.errors import ConfigError
 from tilores_x.llm.cache.connect import is_redis
-from tilores_x.llm.cache.guard import TIMEOUT_S
+from tilores_x.llm.cache.epochs import EVERY_S
 from tilores_x.llm.cache.keys import Keys
 from tilores_x.llm.cache.memory import MemoryTier
 from tilores_x.llm.cache.redis import RedisTier
@@ -120,7 +120,7 @@ async def _watched(cache: Cache, embedded: EmbeddedRedis | None) -> None:
             await embedded.start()
     cache._up.set()
     while isinstance(store.shared, RedisTier):
-        await asyncio.sleep(TIMEOUT_S * 5)
+        await asyncio.sleep(EVERY_S)
         await store.epochs.sync()
         await cache.stats.tell()
         if embedded is not None and store.shared.guard.open:

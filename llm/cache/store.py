@@ -134,6 +134,9 @@ class Store:
         return removed
 
     async def aclose(self) -> None:
+        """Let go of what belongs to the running event loop; nothing may use the store there any more."""
+        await self.flights.aclose()
+        await self.epochs.aclose()
         if self.shared is not None:
             with contextlib.suppress(Exception):
                 await self.shared.aclose()

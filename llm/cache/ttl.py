@@ -8,7 +8,7 @@ from tilores_x.llm.cache.tier import Kept
 
 RULE = """\
 A model's reply is kept for its tier's base time. When an entry is hit with less than half of its time left, it gets
-twice the time that it had, up to the longest time. A tier compares its hit ratio over about the last 200 lookups with
+twice the time that it had, but never longer than the longest time after it was written. A tier compares its hit ratio over about the last 200 lookups with
 that over about the last 2,000: where it has fallen, new entries get the base time in the same proportion, down to the
 shortest time. Results of Tilores and whole answers are never kept longer than their data is held to be true."""
 
@@ -46,6 +46,7 @@ class Ttl:
         if not self.by_use or kept.expires_at - now >= kept.ttl_s / 2:
             return None
         ttl_s = min(self.longest_s, max(kept.ttl_s, self.base_s) * 2)
-        if now + ttl_s <= kept.expires_at + 1:
+        expires_at = min(now + ttl_s, kept.written_at + self.longest_s)
+        if expires_at <= kept.expires_at + 1:
             return None
-        return kept._replace(expires_at=now + ttl_s, ttl_s=ttl_s)
+        return kept._replace(expires_at=expires_at, ttl_s=ttl_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -32,6 +32,14 @@ async def server() -> AsyncIterator[RedisServer]:
 @pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[Store]:
     made = Store(shared=RedisTier(server.url))
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+async def patient(server: RedisServer) -> AsyncIterator[Store]:
+    """For faults that are told at once: a busy machine must not be taken for a hanging Redis."""
+    made = Store(shared=RedisTier(server.url, timeout_s=5))
     yield made
     await made.aclose()
 
@@ -84,6 +92,27 @@ async def test_killed_under_load(server: RedisServer, store: Store) -> None:
     await hits_resume(store)
 
 
+async def strike(fault: Callable[[], None]) -> None:
+    """In the midst of what runs beside it."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+    fault()
+
+
+async def test_killed_in_the_midst(server: RedisServer, store: Store) -> None:
+    took, _ = await asyncio.gather(under_load(store), strike(server.stop))
+    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    server.start()
+    await hits_resume(store)
+
+
+async def test_hanging_in_the_midst(server: RedisServer, store: Store) -> None:
+    took, _ = await asyncio.gather(under_load(store), strike(server.freeze))
+    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    server.thaw()
+    await hits_resume(store)
+
+
 async def test_hanging_under_load(server: RedisServer, store: Store) -> None:
     await under_load(store)
     server.freeze()
@@ -103,63 +132,48 @@ async def test_restarted_in_between(server: RedisServer, store: Store) -> None:
     await hits_resume(store)
 
 
-async def test_memory_used_up(server: RedisServer, store: Store) -> None:
-    client = tier_of(store).client
+async def test_memory_used_up(server: RedisServer, patient: Store) -> None:
+    client = tier_of(patient).client
     await client.config_set("maxmemory-policy", "noeviction")
     await client.config_set("maxmemory", "1mb")
-    await under_load(store)
-    assert tier_of(store).counts.failures
-    assert not tier_of(store).guard.open, "a refusal is quick: reads may go on"
+    await under_load(patient)
+    assert tier_of(patient).counts.failures
+    assert not tier_of(patient).guard.open, "a refusal is quick: reads may go on"
     await client.config_set("maxmemory", "0")
-    await hits_resume(store)
+    await hits_resume(patient)
 
 
-async def test_evicting_all_the_time(server: RedisServer, store: Store) -> None:
-    client = tier_of(store).client
+async def test_evicting_all_the_time(server: RedisServer, patient: Store) -> None:
+    client = tier_of(patient).client
     await client.config_set("maxmemory-policy", "allkeys-random")
     await client.config_set("maxmemory", "1200kb")
     for first in (0, 0, 0):
-        await under_load(store, first)
-        store.memory.drop_tagged("")
+        await under_load(patient, first)
+        patient.memory.drop_tagged("")
 
 
-async def test_read_only(server: RedisServer, store: Store) -> None:
-    await ask(store, 1)
-    client = tier_of(store).client
+async def test_read_only(server: RedisServer, patient: Store) -> None:
+    await ask(patient, 1)
+    client = tier_of(patient).client
     await client.execute_command("REPLICAOF", "127.0.0.1", "1")
-    await under_load(store, 1000)
-    assert tier_of(store).counts.failures
-    store.memory.drop_tagged("")
-    hits = tier_of(store).counts.hits
-    await ask(store, 1)
-    assert tier_of(store).counts.hits == hits + 1, "what can be read is read"
+    await under_load(patient, 1000)
+    assert tier_of(patient).counts.failures
+    patient.memory.drop_tagged("")
+    hits = tier_of(patient).counts.hits
+    await ask(patient, 1)
+    assert tier_of(patient).counts.hits == hits + 1, "what can be read is read"
     await client.execute_command("REPLICAOF", "NO", "ONE")
-    await hits_resume(store)
+    await hits_resume(patient)
 
 
-async def test_permission_denied(server: RedisServer, store: Store) -> None:
-    client = tier_of(store).client
+async def test_permission_denied(server: RedisServer, patient: Store) -> None:
+    client = tier_of(patient).client
     await client.execute_command("ACL", "SETUSER", "default", "-@all", "+acl", "+ping")
-    await under_load(store)
+    await under_load(patient)
     with pytest.raises(TierDown):
-        await store.erase("default")
+        await patient.erase("default")
     await client.execute_command("ACL", "SETUSER", "default", "+@all")
-    await hits_resume(store)
-
-
-async def test_damaged_while_it_is_used(server: RedisServer, store: Store) -> None:
-    await under_load(store)
-    store.memory.drop_tagged("")
-    client = tier_of(store).client
-    keys = [key async for key in client.scan_iter("*result*")]
-    assert len(keys) == 100
-    for number, key in enumerate(keys):
-        data = bytearray(await client.get(key))
-        if number % 2:
-            data[len(data) // 2] ^= 4
-        await client.set(key, bytes(data[:-3] if number % 2 == 0 else data), px=60_000)
-    await under_load(store)  # each answer is checked
-    assert tier_of(store).counts.unverified >= 100
+    await hits_resume(patient)
 
 
 async def test_without_a_redis_from_the_beginning(server: RedisServer) -> None:

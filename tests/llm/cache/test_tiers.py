@@ -18,6 +18,8 @@ from tilores_x.llm.cache.foreign import ForeignTier
 from tilores_x.llm.cache.keys import Keys, Kind
 from tilores_x.llm.cache.memory import OVERHEAD_BYTES, MemoryTier
 from tilores_x.llm.cache.redis import RedisTier
+from tilores_x.llm.cache.results import Results
+from tilores_x.llm.cache.scope import scope
 from tilores_x.llm.cache.seal import Seal
 from tilores_x.llm.cache.store import Store
 from tilores_x.llm.cache.tier import Kept, Tier, TierDown
@@ -69,9 +71,9 @@ async def tier(request: pytest.FixtureRequest, redis_server: RedisServer, clock:
     await client.flushall()
     caches: dict[str, Tier] = {
         "memory": MemoryTier(clock=clock),
-        "redis": RedisTier(redis_server.url, clock=clock),
-        "encrypted": RedisTier(redis_server.url, Seal(b"k" * 32), clock=clock),
-        "foreign": ForeignTier(InMemoryCache(), clock=clock),
+        "redis": RedisTier(redis_server.url, timeout_s=5, clock=clock),
+        "encrypted": RedisTier(redis_server.url, Seal(b"k" * 32), timeout_s=5, clock=clock),
+        "foreign": ForeignTier(InMemoryCache(), timeout_s=5, clock=clock),
     }
     if request.param == "community":
         caches["community"] = ForeignTier(_community(client), clock=clock, timeout_s=5)
@@ -138,6 +140,27 @@ async def test_many_at_once_each_get_their_own(tier: Tier) -> None:
     await asyncio.gather(*(tier.set(name(str(n)), kept(str(n).encode())) for n in range(100)))
     found = await asyncio.gather(*(tier.get(name(str(n))) for n in range(100)))
     assert [entry.payload for entry in found if entry] == [str(n).encode() for n in range(100)]
+
+
+async def test_no_tenant_sees_anothers(tier: Tier) -> None:
+    """The same question of two tenants, a hundred at once, from cold to kept: each gets its own canary."""
+    store = Store(shared=tier, clock=tier._clock)  # type: ignore[attr-defined]
+
+    async def asked(tenant: str) -> Any:
+        async def load() -> dict[str, Any]:
+            await asyncio.sleep(0.02)
+            return {"entity": {"entity": {"id": "e-1", "canary": tenant}}}
+
+        with scope(tenant):
+            return await Results(store).fetch("query", {"input": {"id": "e-1"}}, load)
+
+    for _ in range(3):
+        tenants = ["ash", "oak"] * 50
+        found = await asyncio.gather(*map(asked, tenants))
+        assert [one["entity"]["entity"]["canary"] for one in found] == tenants
+        store.memory.drop_tagged("")
+    assert tier.counts.writes == 2, "each tenant's question was asked once"
+    await store.flights.aclose()
 
 
 def test_memory_stays_within_its_bytes_and_its_entries() -> None:
