@@ -55,8 +55,8 @@ class Endpoint:
         Raises:
             TiloresXError: as ``wire.post`` and ``replies.data_of`` raise, and ``TokenSource.token``.
         """
-        token = await self._token.token() if self._token is not None else None
         async with self.limiter.slot() as slot:
+            token = await self._token.token() if self._token is not None else None
             start = time.monotonic()
             try:
                 answer = await self._posted(request, token, timeout_s)
