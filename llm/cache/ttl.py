@@ -8,9 +8,10 @@ from tilores_x.llm.cache.tier import Kept
 
 RULE = """\
 A model's reply is kept for its tier's base time. When an entry is hit with less than half of its time left, it gets
-twice the time that it had, but never longer than the longest time after it was written. A tier compares its hit ratio over about the last 200 lookups with
-that over about the last 2,000: where it has fallen, new entries get the base time in the same proportion, down to the
-shortest time. Results of Tilores and whole answers are never kept longer than their data is held to be true."""
+twice the time that it had, but never more than the longest time since it was written. A tier compares its hit ratio
+over about the last 200 lookups with that over about the last 2,000: where it has fallen, new entries get the base time
+in the same proportion, down to the shortest time. Results of Tilores and whole answers are never kept longer than their
+data is held to be true."""
 
 FAST = 1 / 200
 SLOW = 1 / 2_000

@@ -11,7 +11,6 @@ import pytest
 from support.redis_server import RedisServer
 
 from tilores_x.llm.cache.flight import LEASE_S
-from tilores_x.llm.cache.guard import TIMEOUT_S
 from tilores_x.llm.cache.keys import Keys, Kind
 from tilores_x.llm.cache.redis import RedisTier
 from tilores_x.llm.cache.results import Results
@@ -19,8 +18,20 @@ from tilores_x.llm.cache.store import Store
 from tilores_x.llm.cache.tier import TierDown
 
 DATA = {"entity": {"entity": {"id": "e-1", "name": "Ann"}}}
-ROOM_S = 0.25
-"""What a busy machine may take on top; a hang without the defence lasts minutes, or the socket's own time-out each."""
+PATIENCE_S = 5.0
+"""Far more than a question may wait, on however busy a machine: who hangs with Redis hangs until it is thawed. How long
+the wait is at the 99th percentile, ``benchmarks/cache.py`` tells."""
+
+
+class Watched(RedisTier):
+    """``asked``: how often Redis was turned to."""
+
+    asked = 0
+
+    @property
+    def client(self) -> Any:
+        self.asked += 1
+        return super().client
 
 
 @pytest.fixture
@@ -31,7 +42,7 @@ async def server() -> AsyncIterator[RedisServer]:
 
 @pytest.fixture
 async def store(server: RedisServer) -> AsyncIterator[Store]:
-    made = Store(shared=RedisTier(server.url))
+    made = Store(shared=Watched(server.url))
     yield made
     await made.aclose()
 
@@ -86,7 +97,7 @@ async def test_killed_under_load(server: RedisServer, store: Store) -> None:
     await under_load(store)
     server.stop()
     took = await under_load(store, 1000)
-    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    assert max(took) < PATIENCE_S
     assert tier_of(store).guard.open
     server.start()
     await hits_resume(store)
@@ -101,14 +112,14 @@ async def strike(fault: Callable[[], None]) -> None:
 
 async def test_killed_in_the_midst(server: RedisServer, store: Store) -> None:
     took, _ = await asyncio.gather(under_load(store), strike(server.stop))
-    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    assert max(took) < PATIENCE_S
     server.start()
     await hits_resume(store)
 
 
 async def test_hanging_in_the_midst(server: RedisServer, store: Store) -> None:
     took, _ = await asyncio.gather(under_load(store), strike(server.freeze))
-    assert max(took) < 2 * TIMEOUT_S + ROOM_S
+    assert max(took) < PATIENCE_S
     server.thaw()
     await hits_resume(store)
 
@@ -117,9 +128,13 @@ async def test_hanging_under_load(server: RedisServer, store: Store) -> None:
     await under_load(store)
     server.freeze()
     took = await under_load(store, 1000)
-    assert max(took) < 2 * TIMEOUT_S + ROOM_S
-    assert max(await under_load(store, 2000)) < TIMEOUT_S + ROOM_S, "the breaker must spare the next ones the wait"
-    assert tier_of(store).guard.trips == 1
+    assert max(took) < PATIENCE_S
+    tier = tier_of(store)
+    assert isinstance(tier, Watched)
+    before = tier.asked
+    await under_load(store, 2000)
+    assert tier.asked - before < 10, "the breaker must spare the next ones the wait: only it looks for a sign of life"
+    assert tier.guard.trips == 1
     server.thaw()
     await hits_resume(store)
 
@@ -179,7 +194,7 @@ async def test_permission_denied(server: RedisServer, patient: Store) -> None:
 async def test_without_a_redis_from_the_beginning(server: RedisServer) -> None:
     server.stop()
     store = Store(shared=RedisTier(server.url))
-    assert max(await under_load(store)) < 2 * TIMEOUT_S + ROOM_S
+    assert max(await under_load(store)) < PATIENCE_S
     server.start()
     await hits_resume(store)
     await store.aclose()

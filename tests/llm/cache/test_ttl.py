@@ -76,6 +76,6 @@ def test_a_tier_whose_hit_ratio_falls_gives_new_entries_less_time(by_use: bool, 
 
 
 def test_an_entry_at_its_longest_is_not_written_again_at_each_hit() -> None:
-    ttl = Ttl(100.0, 10.0, 100.0)
-    assert ttl.renewed(Kept(b"", 0.0, 100.0, 100.0), 99.5) is not None
-    assert ttl.renewed(Kept(b"", 0.0, 100.0, 100.0), 0.5) is None
+    ttl = Ttl(100.0, 10.0, 300.0)
+    assert ttl.renewed(Kept(b"", 0.0, 100.0, 100.0), 60) is not None
+    assert ttl.renewed(Kept(b"", 0.0, 300.0, 200.0), 299) is None
