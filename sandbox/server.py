@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tilores_x.errors import ConfigError
+from tilores_x.sandbox.api.contents import Contents
 from tilores_x.sandbox.api.execution import Answer, Operation, Operations, Rejected, TooLargeHere, execute
 from tilores_x.sandbox.api.resolvers import SETTLING, Call, attach
 from tilores_x.sandbox.api.schema import Check, record_check
@@ -104,6 +105,7 @@ class Sandbox:
     off_loop: bool = False
     operations: Operations = field(init=False)
     check: Check = field(init=False)
+    _contents: Contents = field(init=False)
     _gate: _Gate = field(default_factory=_Gate)
     _assembler: _Assembler = field(init=False)
     _large: set[asyncio.Task[Answer]] = field(default_factory=set)
@@ -112,6 +114,7 @@ class Sandbox:
         attach(self.instance.schema)
         self.operations = Operations(self.instance.schema)
         self.check = record_check(self.instance.schema)
+        self._contents = Contents(self.engine)
         self._assembler = _Assembler(self.engine, self._gate, self.off_loop)
 
     async def token(self, request: Request) -> Response:
@@ -185,7 +188,7 @@ class Sandbox:
             return await asyncio.to_thread(self._execute, operation, variables, scopes, None)
 
     def _execute(self, operation: Operation, variables: Any, scopes: frozenset[str], most_values: int | None) -> Answer:
-        call = Call(self.engine, self.check, scopes, operation.fields, most_values)
+        call = Call(self.engine, self._contents, self.check, scopes, operation.fields, most_values)
         return execute(self.instance.schema, operation, variables, call)
 
     def app(self) -> Starlette:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -11,7 +10,9 @@ from typing import Any, Final
 
 from graphql import GraphQLObjectType, GraphQLSchema
 
+from tilores_x.sandbox.api.contents import Content, Contents
 from tilores_x.sandbox.api.execution import TooLargeHere
+from tilores_x.sandbox.api.plan import python_name
 from tilores_x.sandbox.api.schema import Check
 from tilores_x.sandbox.api.views import EntityView
 from tilores_x.sandbox.engine.engine import Edge, Engine
@@ -42,6 +43,7 @@ class Call:
     """
 
     engine: Engine
+    contents: Contents
     check: Check
     scopes: frozenset[str]
     fields: int
@@ -59,8 +61,8 @@ class Call:
     def found(self, found: Found) -> EntityView:
         return EntityView(found.entity.id, self.engine, self._reader(found.entity), found.hits, found.hit_score)
 
-    def _reader(self, entity: EntityRow) -> Callable[[], list[RecordRow]]:
-        return lambda: self.engine.store.records_of([entity.number])
+    def _reader(self, entity: EntityRow) -> Callable[[], Content]:
+        return lambda: self.contents.of(entity)
 
 
 def attach(schema: GraphQLSchema) -> None:
@@ -94,26 +96,22 @@ def _guarded(name: str, resolver: Resolver) -> Resolver:
 
 def _member(name: str) -> Resolver:
     """The attribute or method of the same name in Python's spelling; a null argument is an absent one."""
-    attribute = _python_name(name)
+    attribute = python_name(name)
 
     def resolve(source: Any, _info: Any, **args: Any) -> Any:
         value = getattr(source, attribute)
         if callable(value):
-            return value(**{_python_name(key): given for key, given in args.items() if given is not None})
+            return value(**{python_name(key): given for key, given in args.items() if given is not None})
         return value
 
     return resolve
-
-
-def _python_name(name: str) -> str:
-    return re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
 # --- queries ---
 
 
 def _search(call: Call, input: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: A002  the API's name
-    found = call.engine.search(input["parameters"], input.get("searchRules"))
+    found = call.contents.search(input["parameters"], input.get("searchRules"))
     _sort(found, input.get("sort"))
     total = len(found)
     found = _page(found, input.get("page"), input.get("pageSize"))
@@ -199,8 +197,8 @@ def _submit_with_preview(call: Call, input: Mapping[str, Any]) -> Mapping[str, A
     records = _records(call, input["records"])
     found = call.engine.add(records, keep=not input.get("dryRun"))
 
-    def shown(rows: list[RecordRow]) -> Callable[[], list[RecordRow]]:
-        return lambda: rows
+    def shown(rows: list[RecordRow]) -> Callable[[], Content]:
+        return lambda: Content(call.engine, rows)
 
     return {"entities": [EntityView(entity.id, call.engine, shown(rows)) for entity, rows in found]}
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import orjson
-
-from tilores_x.sandbox.engine.clusters import UNBOUND, Bounds, Member, duplicates, edges, partition
+from tilores_x.sandbox.api.contents import Content
+from tilores_x.sandbox.engine.clusters import UNBOUND, partition
 from tilores_x.sandbox.engine.engine import Engine
 from tilores_x.sandbox.engine.record import Record
 from tilores_x.sandbox.engine.store import RecordRow
@@ -31,75 +30,57 @@ class EntityView:
         self,
         entity_id: str,
         engine: Engine,
-        rows: Callable[[], Sequence[RecordRow]],
+        content: Callable[[], Content],
         hits: Mapping[str, list[str]] | None = None,
         hit_score: float = 0.0,
     ) -> None:
         self.id = entity_id
         self.hit_score = hit_score
         self._engine = engine
-        self._read = rows
+        self._read = content
         self._hits = hits
 
     @cached_property
-    def _rows(self) -> Sequence[RecordRow]:
+    def _content(self) -> Content:
         return self._read()
 
-    @cached_property
+    @property
     def records(self) -> list[Record]:
         """In order of submission."""
-        return [orjson.loads(row.body) for row in self._rows]
+        return self._content.records
 
-    @cached_property
-    def _members(self) -> list[Member]:
-        return [row.member() for row in self._rows]
-
-    @cached_property
-    def _bounds(self) -> Bounds:
-        return self._engine.bounds(row.id for row in self._rows)
-
-    @cached_property
-    def _copies(self) -> dict[int, list[int]]:
-        return duplicates(self._members, self._bounds)
-
-    @cached_property
+    @property
     def duplicates(self) -> dict[str, list[str]]:
         """The IDs of the duplicates by that of their original, which is the first submitted."""
+        members = self._content.members
         return {
-            self._members[original].id: [self._members[at].id for at in copies]
-            for original, copies in self._copies.items()
+            members[original].id: [members[at].id for at in copies] for original, copies in self._content.copies.items()
         }
-
-    @cached_property
-    def _pairs(self) -> list[tuple[str, str, list[str]]]:
-        hidden = {at for copies in self._copies.values() for at in copies}
-        originals = [member for at, member in enumerate(self._members) if at not in hidden]
-        found = edges(originals, self._engine.linking, self._bounds)
-        return [(originals[a].id, originals[b].id, rules) for a, b, rules in found]
 
     @cached_property
     def edges(self) -> list[str]:
         """``<older record>:<newer record>:<rule>``, one for each rule that links a pair of originals."""
-        return [f"{a}:{b}:{rule}" for a, b, rules in self._pairs for rule in rules]
+        return [f"{a}:{b}:{rule}" for a, b, rules in self._content.pairs for rule in rules]
 
     @cached_property
     def hits(self) -> dict[str, list[str]]:
         if not self._hits:
             return {}
-        return {row.id: self._hits[row.id] for row in self._rows if row.id in self._hits}
+        return {row.id: self._hits[row.id] for row in self._content.rows if row.id in self._hits}
 
     @property
     def consistency(self) -> float:
-        originals = len(self._members) - sum(map(len, self._copies.values()))
+        content = self._content
+        originals = len(content.rows) - sum(map(len, content.copies.values()))
         pairs = originals * (originals - 1) // 2
-        return len(self._pairs) / pairs if pairs else 1.0
+        return len(content.pairs) / pairs if pairs else 1.0
 
     @property
     def score(self) -> float:
         return self.consistency if self._hits is None else (self.consistency + self.hit_score) / 2
 
     def record_insights(self) -> RecordInsights:
-        return RecordInsights(self.records)
+        return self._content.insights
 
     def edge_insights(self) -> EdgeInsights:
         return EdgeInsights(self.edges, self.duplicates)
@@ -110,10 +91,12 @@ class EntityView:
         Raises:
             InsightError: a condition can't be applied.
         """
-        visible = {record["id"] for record in RecordInsights(self.records).filter(conditions).records}
-        rows = [row for row in self._rows if row.id in visible]
-        parts = partition([row.member() for row in rows], self._engine.linking, self._bounds or UNBOUND)
+        content = self._content
+        visible = {record["id"] for record in content.insights.filter(conditions).records}
+        rows = [row for row in content.rows if row.id in visible]
+        parts = partition([row.member() for row in rows], self._engine.linking, content.bounds or UNBOUND)
         return [self._part([rows[at] for at in part]) for part in parts]
 
     def _part(self, rows: Sequence[RecordRow]) -> EntityView:
-        return EntityView(self.id, self._engine, lambda: rows, self._hits, self.hit_score)
+        content = Content(self._engine, rows)
+        return EntityView(self.id, self._engine, lambda: content, self._hits, self.hit_score)

@@ -132,6 +132,11 @@ class Store:
             raise
         self._db.execute("COMMIT" if keep else "ROLLBACK")
 
+    @property
+    def changes(self) -> int:
+        """Rises with every row that is written or removed."""
+        return self._db.total_changes
+
     def _one(self, statement: str, *values: Any) -> Any:
         return self._db.execute(statement, values).fetchone()
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import compress
 from operator import ge, gt, le, lt
 from typing import Any
 
+from tilores_x.sandbox.insights.columns import column_of, each
 from tilores_x.sandbox.insights.regex import matcher
 from tilores_x.sandbox.insights.times import parse_time
-from tilores_x.sandbox.insights.values import extract, lower, number_of, read_float, text_of
+from tilores_x.sandbox.insights.values import InsightError, extract, lower, number_of, read_float, text_of
 
 Condition = Mapping[str, Any]
 """A ``FilterCondition`` of the API as plain data: ``field`` and criteria by their API names. None counts as absent."""
 
+Record = dict[str, Any]
 _Test = Callable[[Any], bool]
 
 _NUMERIC = (("lessThan", lt), ("lessEquals", le), ("greaterThan", gt), ("greaterEquals", ge))
@@ -38,6 +41,23 @@ def keeps(conditions: Sequence[Condition]) -> Callable[[Mapping[str, Any]], bool
         return True
 
     return test
+
+
+def kept(records: Sequence[Record], conditions: Sequence[Condition]) -> list[Record]:
+    """The records that meet all conditions, worked out condition by condition; errors are those of `keeps`."""
+    left = list(records)
+    try:
+        for condition in conditions:
+            tests, inverted = _tests(condition), bool(condition.get("invert"))
+
+            def holds(value: Any, tests: list[_Test] = tests, inverted: bool = inverted) -> bool:
+                return all(test(value) for test in tests) != inverted
+
+            left = list(compress(left, each(column_of(left, condition["field"]), holds)))
+    except InsightError:
+        # Which record fails first, and so what is told, depends on all conditions.
+        return list(filter(keeps(conditions), records))
+    return left
 
 
 def _tests(condition: Condition) -> list[_Test]:

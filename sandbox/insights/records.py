@@ -12,12 +12,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from tilores_x.sandbox.insights.columns import column_of, differing, each
 from tilores_x.sandbox.insights.edges import EdgeInsights
-from tilores_x.sandbox.insights.filter import Condition, keeps
+from tilores_x.sandbox.insights.filter import Condition, kept
 from tilores_x.sandbox.insights.frequency import FrequencyEntry, most_frequent
+from tilores_x.sandbox.insights.memory import Memory
 from tilores_x.sandbox.insights.sort import Criterion, in_order
 from tilores_x.sandbox.insights.times import parse_time
-from tilores_x.sandbox.insights.values import InsightError, array_of, extract, go_text, number_of, text_of, visit
+from tilores_x.sandbox.insights.values import InsightError, array_of, go_text, number_of, text_of, visit
 
 __all__ = ["EdgeInsights", "FrequencyEntry", "InsightError", "RecordInsights"]
 
@@ -27,15 +29,40 @@ Record = dict[str, Any]
 class RecordInsights:
     """A list of records and the questions that the API answers about it.
 
-    Nothing here changes the records. Methods raise InsightError with the message that the API reports.
+    Nothing here changes the records. Methods raise InsightError with the message that the API reports. With a
+    ``memory`` what `remembered` is asked for is worked out once; the records must then stay as they are.
     """
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[Record], memory: Memory | None = None) -> None:
         self.records = records
+        self._memory = memory
+        self._known: dict[str, Any] = {}
+
+    def remembered(self, attribute: str, given: dict[str, Any]) -> Any:
+        """What the method of that name gives for these arguments, or the attribute; nobody may change it."""
+        value = getattr(self, attribute)
+        if not callable(value):
+            return value
+        memory = self._memory
+        if memory is None:
+            return value(**given)
+        key = f"{attribute} {given!r}"
+        if key in self._known:
+            return self._known[key]
+        found = value(**given)
+        parts = found if isinstance(found, list) else [found]
+        weight = 1 + len(parts) + sum(len(part.records) for part in parts if isinstance(part, RecordInsights))
+        if weight <= memory.room:
+            memory.room -= weight
+            for part in parts:
+                if isinstance(part, RecordInsights):
+                    part._memory = memory
+            self._known[key] = found
+        return found
 
     def filter(self, conditions: Sequence[Condition]) -> RecordInsights:
         """The records that meet all conditions."""
-        return RecordInsights(list(filter(keeps(conditions), self.records)) if conditions else self.records)
+        return RecordInsights(kept(self.records, conditions) if conditions else self.records)
 
     def sort(self, criteria: Sequence[Criterion]) -> RecordInsights:
         """The records in order of the criteria, the first one counting most. Equal ones keep their order."""
@@ -179,10 +206,10 @@ class RecordInsights:
         path = field.split(".")
         if "*" in path:
             return chain.from_iterable(visit(record, path) for record in self.records)
-        return (extract(record, path) for record in self.records)
+        return column_of(self.records, field)
 
     def _numbers(self, field: str) -> list[float]:
-        numbers = (number_of(value, field) for value in self._visit(field))
+        numbers = each(list(self._visit(field)), lambda value: number_of(value, field))
         return [number for number in numbers if number is not None]
 
     def _extreme(self, field: str, sign: int) -> Record | None:
@@ -210,7 +237,8 @@ def _key_part(text: str | None) -> str:
 
 def _distinct(values: Iterable[Any], case_sensitive: bool | None) -> list[Any]:
     found: dict[str | None, Any] = {}
-    for value in values:
+    values = list(values)
+    for value in differing(values) or values:
         found.setdefault(text_of(value, case_sensitive=bool(case_sensitive)), value)
     return list(found.values())
 

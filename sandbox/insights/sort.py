@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tilores_x.sandbox.insights.values import InsightError, extract, number_of, text_of
+from tilores_x.sandbox.insights.columns import column_of, each
+from tilores_x.sandbox.insights.values import InsightError, number_of, text_of
 
 Criterion = Mapping[str, Any]
 """A ``SortCriteria`` of the API as plain data: ``field`` and ``direction``, ``ASC`` by default or ``DESC``."""
@@ -27,18 +28,19 @@ def in_order(records: Sequence[dict[str, Any]], criteria: Sequence[Criterion]) -
         _insert_one_by_one(order, columns)
     else:
         for column, descending in reversed(columns):
-            keys: list[tuple[bool, Any]] = [(key is None, "" if key is None else key) for key in column]
+            keys: list[Any] = column
+            if None in column:
+                keys = [(key is None, "" if key is None else key) for key in column]
             order.sort(key=keys.__getitem__, reverse=descending)
     return [records[index] for index in order]
 
 
 def _column(records: Sequence[Mapping[str, Any]], path: str) -> list[_Key]:
-    parts = path.split(".")
-    values = [extract(record, parts) for record in records]
+    values = column_of(records, path)
     try:
-        return [number_of(value, path) for value in values]
+        return each(values, lambda value: number_of(value, path))
     except InsightError:
-        return [text_of(value, case_sensitive=False) for value in values]
+        return each(values, lambda value: text_of(value, case_sensitive=False))
 
 
 def _insert_one_by_one(order: list[int], columns: Sequence[tuple[list[_Key], bool]]) -> None:

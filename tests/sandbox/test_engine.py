@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.small_instance import PEOPLE, RULES, write_instance
 
+from tilores_x.sandbox.api.contents import Content
 from tilores_x.sandbox.api.views import EntityView
 from tilores_x.sandbox.engine.engine import Edge, Engine
 from tilores_x.sandbox.engine.record import Refused
@@ -51,7 +52,7 @@ def held(engine: Engine, record_id: str) -> EntityRow:
 
 def view(engine: Engine, record_id: str) -> EntityView:
     row = held(engine, record_id)
-    return EntityView(row.id, engine, lambda: engine.store.records_of([row.number]))
+    return EntityView(row.id, engine, lambda: Content(engine, engine.store.records_of([row.number])))
 
 
 def linked(rules: RuleSet, a: Record, b: Record) -> list[str]:
