@@ -107,7 +107,8 @@ async def _run(call: ToolCall, tool: BaseTool) -> ToolMessage:
         if not callable(tool.handle_tool_error):
             raise
         said = tool.handle_tool_error(error)
-        return ToolMessage(said, tool_call_id=call["id"] or "", name=tool.name, status="error")
+        content = said if isinstance(said, str) else list(said)
+        return ToolMessage(content, tool_call_id=call["id"] or "", name=tool.name, status="error")
     return ToolMessage(content, artifact=artifact, tool_call_id=call["id"] or "", name=tool.name)
 
 

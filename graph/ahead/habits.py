@@ -65,6 +65,9 @@ class Habits:
     def __len__(self) -> int:
         return len(self._kinds)
 
+    def all(self) -> list[Habit]:
+        return list(self._kinds.values())
+
     def of(self, tenant: str, kind: Kind) -> Habit:
         """What is known of a kind; an empty habit where nothing is."""
         return self._kinds.get((tenant, kind)) or Habit()

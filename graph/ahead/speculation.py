@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from tilores_x.graph.ahead.budget import WasteBudget
 from tilores_x.graph.ahead.habits import Habits
 from tilores_x.graph.ahead.running import BY_HABIT, Running, Started, marks_of
-from tilores_x.graph.ahead.templates import Subject, template_of
+from tilores_x.graph.ahead.templates import Subject, needs_entity, template_of
 from tilores_x.graph.ahead.waiting import CALLS_STARTED_MORE, Measured, better_to_wait
 from tilores_x.graph.calling import call_key
 from tilores_x.graph.context import Context
@@ -105,8 +105,10 @@ class Ahead:
         if seen is None or seen.ttft_s is None or lookups is None:
             return None
         per_token = 1 / seen.tokens_per_s.p50 if seen.tokens_per_s else 0.0
-        rounds = 2 if any(subject.entity_id is None for subject in running.subjects) and running.habit.likely() else 1
-        waited = running.habit.calls_waited or 2.0
+        likely = running.habit.likely()
+        unknown = any(subject.entity_id is None for subject in running.subjects)
+        rounds = 2 if unknown and any(map(needs_entity, likely)) else 1
+        waited = running.habit.calls_waited or (1.0 if likely else 2.0)
         return Measured(
             lookup_s=rounds * lookups.p50,
             round_s=lookups.p50,
@@ -144,7 +146,9 @@ class Ahead:
                 share = running.habit.share(one.template) if needed is None else float(needed)
                 if one.told:
                     asked[one.template] = max(share, asked.get(one.template, 0.0))
-            self.habits.learn(running.tenant, running.kind, asked, model_calls=model_calls, waited=running.waited)
+            # The first of a kind is answered without knowing anything: it tells nothing of what waiting saves.
+            waited = running.waited if running.habit.times else None
+            self.habits.learn(running.tenant, running.kind, asked, model_calls=model_calls, waited=waited)
             wasted = sum(needed is False for needed in judged.values())
             self.budget(running.tenant).settle(used=len(ahead) - wasted, wasted=wasted)
             self._count(running, model_calls, len(ahead), wasted)
@@ -181,13 +185,15 @@ class Ahead:
 
 
 def _asked(running: Running, turn: Sequence[AnyMessage]) -> dict[str, float]:
-    """The templates of what the model asked for itself; seek starts what the question names in any case."""
+    """The templates of what the model asked for itself, and got; seek starts what the question names in any case."""
     known = _identifying(turn)
     named = {call_key(one.call) for one in running.started.values() if one.template is None}
+    failed = {one.tool_call_id for one in turn if isinstance(one, ToolMessage) and one.status == "error"}
     asked: dict[str, float] = {}
     for message in turn:
         for call in message.tool_calls if isinstance(message, AIMessage) else ():
-            if (call["id"] or "").startswith((PREFIX, BY_HABIT)) or call_key(call) in named:
+            by_seek = (call["id"] or "").startswith((PREFIX, BY_HABIT))
+            if by_seek or call["id"] in failed or call_key(call) in named:
                 continue
             for subject in running.subjects or _found(turn):
                 if (template := template_of(call, subject, running.said, known)) is not None:

@@ -23,7 +23,7 @@ from tilores_x.graph.ahead.running import Running, marks_of
 from tilores_x.graph.ahead.speculation import PREFIX
 from tilores_x.graph.ahead.subjects import named_before
 from tilores_x.graph.ahead.templates import Subject
-from tilores_x.graph.calling import MOST_CALLS, gathered
+from tilores_x.graph.calling import MOST_CALLS, gathered, this_question
 from tilores_x.graph.context import Context
 from tilores_x.graph.identifiers import Identifier, Kind, find_identifiers
 from tilores_x.graph.people import Words
@@ -67,7 +67,7 @@ class Seek:
         resources = self.resources
         identifiers = find_identifiers(question.text)
         said = Said.of(question.text, identifiers)
-        earlier = messages[: next(at for at in range(len(messages) - 1, -1, -1) if messages[at].id == question.id)]
+        earlier = messages[: len(messages) - len(this_question(messages))]
         named: Subject | list[Identifier] = identifiers
         if not identifiers and resources.settings.speculation is Speculation.ON:
             named = named_before(earlier, said, resources.vocabulary)
