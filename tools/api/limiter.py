@@ -98,7 +98,7 @@ class Limiter:
         self._smoothed_s = seconds if before is None else before + WEIGHT * (seconds - before)
         if unloaded_s is not None and self._smoothed_s > TOLERANCE * unloaded_s:
             self._decrease(slot, AFTER_DELAY)
-        elif slot.beside * 2 >= self._limit:
+        elif max(slot.beside, self.busy) * 2 >= self._limit:
             self._limit = min(HIGHEST, self._limit + 1 / self._limit)
             self._hand_out()
 

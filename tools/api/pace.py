@@ -18,7 +18,7 @@ MEMORY = 16
 #: Seconds after which a measurement counts half.
 HALF_LIFE_S = 600.0
 #: One answer counts as at most this many times what was expected: a single hiccup says little of the slope.
-LARGEST_SURPRISE = 4.0
+LARGEST_SURPRISE = 2.0
 #: Fewer measurements say nothing of percentiles.
 ENOUGH = 20
 
