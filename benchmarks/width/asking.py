@@ -56,19 +56,19 @@ class Asking:
 
 @contextmanager
 def asking(way: str, where: Where) -> Iterator[Asking]:
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-m", "width.asking", way, json.dumps(where)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=environment(),
-    )
-    assert process.stdin is not None
-    try:
-        yield Asking(process)
-    finally:
-        process.stdin.close()
-        process.wait(30)
+    ) as process:
+        assert process.stdin is not None
+        try:
+            yield Asking(process)
+        finally:
+            process.stdin.close()
+            process.wait(30)
 
 
 async def _one(ask: Ask, question: Question | growth.Total, may_fail: bool) -> dict[str, Any]:

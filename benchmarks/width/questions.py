@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,6 +26,8 @@ ANSWER_TOKENS = 60
 TOLD = 5
 """Customers of whom the answer says something of their own."""
 SEARCH = "tilores_search"
+WHOLE = "Begin with all that is known."
+"""Words in a question after which the model names no fields: a whole profile of each customer comes."""
 INSTANCES = Path(__file__).parents[2] / "sandbox" / "instances"
 FOLDER = "WIDTH_INSTANCE"
 """The variable with the folder of the instance that is asked about; the shipped `credit` without it."""
@@ -98,17 +101,19 @@ def reply(question: str, shown: str, tools: list[dict[str, Any]]) -> Script:
     """What the model says; ``shown`` is what the tools returned."""
     wanted = _customers_in(question)
     if not shown:
-        return calls_for(wanted, _arguments(tools))
+        return calls_for(wanted, _arguments(tools), fields=WHOLE not in question)
     missing = [customer.client_id for customer in wanted if customer.client_id not in shown]
     told = "Missing: " + ", ".join(missing) if missing else " ".join(_told(wanted))
     words = told.split()
     return Script(" ".join([*words, *("and" for _ in range(ANSWER_TOKENS - len(words) - 1)), "so."]))
 
 
-def calls_for(wanted: list[Customer], arguments: dict[str, Any]) -> Script:
-    if "people" in arguments:
-        return Script(tool_calls=((SEARCH, {"people": [{"EMAIL": customer.email} for customer in wanted]}),))
-    return Script(tool_calls=tuple((SEARCH, {"EMAIL": customer.email}) for customer in wanted))
+def calls_for(wanted: list[Customer], arguments: Mapping[str, Any], *, fields: bool = True) -> Script:
+    """The searches, as the tool's ``arguments`` let them be asked: its schema's properties."""
+    asked = {"fields": ["STATUS"]} if fields and "fields" in arguments else {}
+    if "people" in arguments and len(wanted) > 1:
+        return Script(tool_calls=((SEARCH, {"people": [{"EMAIL": customer.email} for customer in wanted], **asked}),))
+    return Script(tool_calls=tuple((SEARCH, {"EMAIL": customer.email, **asked}) for customer in wanted))
 
 
 def _told(wanted: list[Customer]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from width.questions import SEARCH
+from width.questions import SEARCH, WHOLE
 
 Ask = Callable[[str], Awaitable[str]]
 Where = dict[str, str]
@@ -229,6 +229,13 @@ async def ours(where: Where) -> AsyncIterator[Ask]:
         yield ask
 
 
+@asynccontextmanager
+async def ours_whole(where: Where) -> AsyncIterator[Ask]:
+    """Where the model names no fields: a profile of each customer is fetched, and given to it."""
+    async with ours(where) as ask:
+        yield lambda question: ask(f"{question} {WHOLE}")
+
+
 RIVALS: dict[str, Callable[[Where], AbstractAsyncContextManager[Ask]]] = {
     "SDK, loop": sdk_loop,
     "SDK, threads": sdk_threads,
@@ -236,4 +243,5 @@ RIVALS: dict[str, Callable[[Where], AbstractAsyncContextManager[Ask]]] = {
     "create_agent, streaming": agent_streaming,
     "lean asyncio": lean,
     "tilores-x": ours,
+    "tilores-x, whole profiles": ours_whole,
 }

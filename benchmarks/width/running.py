@@ -11,7 +11,7 @@ from typing import Any
 from urllib.request import urlopen
 
 from width.asking import Asking, asking
-from width.questions import Question, customers
+from width.questions import ALIAS_S, SEARCH_S, Question, customers
 from width.servers import counts, instance, serving
 
 WARM_UP = 2
@@ -44,6 +44,7 @@ class Running:
         return {
             "requests": sandbox["requests"],
             "model_calls": provider["requests"],
+            "model_s": provider["model_s"],
             "sandbox_cpu_s": sandbox["cpu_s"],
             "provider_cpu_s": provider["cpu_s"],
         }
@@ -62,10 +63,15 @@ def warmed(running: Running) -> None:
         assert not found["wrong"], found
 
 
-def one_by_one(running: Running, lookups: int, rounds: int, *, named: bool = False) -> Iterator[dict[str, Any]]:
-    """A row for each way: medians over the rounds, and the spread."""
+def one_by_one(
+    running: Running, lookups: int, rounds: int, *, named: bool = False, warm_up: int = WARM_UP
+) -> Iterator[dict[str, Any]]:
+    """A row for each way: medians over the rounds, and the spread.
+
+    ``beyond_s`` is what a question takes beyond its own model calls and one search.
+    """
     rows: dict[str, list[dict[str, Any]]] = {way: [] for way in running.ways}
-    for turn in range(rounds + WARM_UP):
+    for turn in range(rounds + warm_up):
         question = Question(turn, lookups, named)
         for way, process in running.ways.items():
             before = running.counts()
@@ -73,7 +79,8 @@ def one_by_one(running: Running, lookups: int, rounds: int, *, named: bool = Fal
             after = running.counts()
             took |= {name: after[name] - before[name] for name in before}
             took["ratio"] = took["seconds"] / question.floor_s
-            if turn >= WARM_UP:
+            took["beyond_s"] = took["seconds"] - took["model_s"] - SEARCH_S - ALIAS_S
+            if turn >= warm_up:
                 rows[way].append(took)
     for way, found in rows.items():
         yield {

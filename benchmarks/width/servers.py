@@ -26,16 +26,17 @@ from width.questions import ALIAS_S, FIRST_TOKEN_S, FOLDER, INSTANCES, SEARCH_S,
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
-ASKING_CORE, SERVING_CORE = 0, 1
+ASKING_CORE, SERVING_CORE = min(os.sched_getaffinity(0)), max(os.sched_getaffinity(0))
 
 
 def environment() -> dict[str, str]:
     """For processes of the benchmark: no settings of the machine's, no tracing."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TILORES_", "LANG", "OPENAI_"))}
     paths = os.pathsep.join([str(HERE.parent), str(ROOT / "tests")])
-    if "PYTHONPATH" in os.environ:
-        paths += os.pathsep + os.environ["PYTHONPATH"]
-    return kept | {"PYTHONPATH": paths, "LANGSMITH_TRACING": "false"}
+    return kept | {
+        "PYTHONPATH": os.pathsep.join([paths, os.environ.get("PYTHONPATH", "")]),
+        "LANGSMITH_TRACING": "false",
+    }
 
 
 @contextmanager
@@ -160,21 +161,29 @@ def _said(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> Any:
 
 
 async def _provider() -> None:
-    from dataclasses import replace
+    from dataclasses import dataclass, replace
 
-    from support.provider import Provider, Request
+    from support.provider import Counts, Provider, Request
     from support.wire import Dialect, Encoder, Script
+
+    @dataclass
+    class Spent(Counts):
+        """``model_s``: seconds that the replies take at the model's speed."""
+
+        model_s: float = 0.0
 
     class Model(Provider):
         def script_for(self, request: Request) -> Script:
             self.received.clear()
+            assert isinstance(self.counts, Spent)
             said = _said(request.body["messages"], request.body.get("tools") or [])
+            speaking_s = len(Encoder(said, request.body, Dialect.OPENAI).tokens()) / TOKENS_PER_S
+            self.counts.model_s += FIRST_TOKEN_S + speaking_s
             if request.body.get("stream"):
                 return replace(said, ttft_s=FIRST_TOKEN_S, tokens_per_s=TOKENS_PER_S)
-            tokens = Encoder(said, request.body, Dialect.OPENAI).tokens()
-            return replace(said, ttft_s=FIRST_TOKEN_S + len(tokens) / TOKENS_PER_S)
+            return replace(said, ttft_s=FIRST_TOKEN_S + speaking_s)
 
-    async with Model().serving() as provider:
+    async with Model(counts=Spent()).serving() as provider:
         print(json.dumps({"base_url": provider.base_url()}), flush=True)
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 

@@ -10,7 +10,7 @@ Rows = Sequence[dict[str, Any]]
 
 def one_by_one(rows: Rows) -> str:
     return _table(
-        "question | way | seconds (slowest) | of the floor | requests | model calls | CPU ms (least to most) "
+        "question | way | seconds (slowest) | of the floor | own ms | requests | model calls | CPU ms (least to most) "
         "| sandbox's CPU ms | provider's CPU ms",
         [
             (
@@ -18,6 +18,7 @@ def one_by_one(rows: Rows) -> str:
                 row["way"],
                 f"{row['seconds']:.3f} ({row['slowest']:.3f})",
                 f"{row['ratio']:.3f}",
+                f"{row['beyond_s'] * 1e3:.0f}",
                 f"{row['requests']:.0f}",
                 f"{row['model_calls']:.0f}",
                 f"{row['cpu_s'] * 1e3:.1f} ({row['least_cpu_s'] * 1e3:.1f} to {row['most_cpu_s'] * 1e3:.1f})",
