@@ -12,13 +12,17 @@ LEAST_AXIS = 10
 _STYLES = {"node": "bold cyan", "tool": "green", "model": "magenta"}
 _BAR, _TICK, _REST = "█", "▏", "·"
 _WIDEST_NAME = 34
+_LETTERS = {"speculated": "S", "batched": "B", "coalesced": "C", "cached": "K", "retried": "R", "hedged": "H"}
+"""What befell a lookup, where there is no room for words; a line below says what they mean."""
+_MARKS_SHARE = 0.3
 
 
 def waterfall(timings: Sequence[Mapping[str, Any]], seconds: float, *, width: int = 80) -> RenderableType:
     """Lines at most ``width`` wide for rich, or for a pipe (they are plain text then).
 
     ``timings`` have name, kind (node, tool, model), start_s, seconds and marks; ``seconds`` is the length of the axis
-    where no timing ends later. Calls stand below the node that they ran in; what ran side by side shares columns.
+    where no timing ends later. Calls stand below the node that they ran in; what ran side by side shares columns. Where
+    marks don't fit beside the axis, the usual ones are letters.
     """
     if not timings:
         return Text("no timings", style="dim")
@@ -26,13 +30,17 @@ def waterfall(timings: Sequence[Mapping[str, Any]], seconds: float, *, width: in
     span = max([seconds, *(timing["start_s"] + timing["seconds"] for timing in rows)]) or 1e-9
     names = [_name(timing) for timing in rows]
     name_width = min(max(map(len, names)), _WIDEST_NAME, max(LEAST_AXIS, width // 3))
-    marks_width = min(max((len(_marks(timing)) for timing in rows), default=0), max(0, width // 4))
+    room = max(0, int(width * _MARKS_SHARE))
+    short = max(len(_marks(timing)) for timing in rows) > room
+    marks_width = min(max(len(_marks(timing, short=short)) for timing in rows), room)
     axis = max(LEAST_AXIS, width - name_width - marks_width - 12)
     lines = [_scale(span, name_width, axis)]
     lines += [
-        _line(name, timing, span, name_width=name_width, axis=axis, marks_width=marks_width)
+        _line(name, timing, span, name_width=name_width, axis=axis, marks_width=marks_width, short=short)
         for name, timing in zip(names, rows, strict=True)
     ]
+    if short and (legend := _legend(rows)):
+        lines.append(Text(f"{legend:>{min(width, name_width + axis + marks_width + 12)}}", style="dim"))
     return Group(*lines)
 
 
@@ -63,8 +71,16 @@ def _name(timing: Mapping[str, Any]) -> str:
     return ("" if timing["kind"] == "node" else "  ") + str(timing["name"])
 
 
-def _marks(timing: Mapping[str, Any]) -> str:
-    return ", ".join(timing["marks"])
+def _marks(timing: Mapping[str, Any], *, short: bool = False) -> str:
+    if not short:
+        return ", ".join(timing["marks"])
+    letters = "".join(_LETTERS[mark] for mark in _LETTERS if mark in timing["marks"])
+    return ", ".join([*([letters] if letters else []), *(mark for mark in timing["marks"] if mark not in _LETTERS)])
+
+
+def _legend(rows: Sequence[Mapping[str, Any]]) -> str:
+    met = {mark for timing in rows for mark in timing["marks"]}
+    return "  ".join(f"{letter} {mark}" for mark, letter in _LETTERS.items() if mark in met)
 
 
 def _scale(span: float, name_width: int, axis: int) -> Text:
@@ -72,7 +88,9 @@ def _scale(span: float, name_width: int, axis: int) -> Text:
     return Text(" " * name_width + " 0" + end.rjust(axis - 1), style="dim")
 
 
-def _line(name: str, timing: Mapping[str, Any], span: float, *, name_width: int, axis: int, marks_width: int) -> Text:
+def _line(
+    name: str, timing: Mapping[str, Any], span: float, *, name_width: int, axis: int, marks_width: int, short: bool
+) -> Text:
     begin = min(axis - 1, round(timing["start_s"] / span * axis))
     end = min(axis, round((timing["start_s"] + timing["seconds"]) / span * axis))
     bar = _BAR * (end - begin) or _TICK
@@ -82,7 +100,7 @@ def _line(name: str, timing: Mapping[str, Any], span: float, *, name_width: int,
     text.append(bar, style=_STYLES.get(timing["kind"], ""))
     text.append(_REST * (axis - begin - len(bar)), style="dim")
     text.append(_time(timing["seconds"]).rjust(9))
-    if marks := _marks(timing):
+    if marks := _marks(timing, short=short):
         text.append(
             " " + (marks if len(marks) <= marks_width else marks[: max(0, marks_width - 1)] + "…"), style="yellow"
         )

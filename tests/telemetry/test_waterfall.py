@@ -90,3 +90,24 @@ TIMES = st.floats(0, 100)
 )
 def test_every_timing_is_shown_once(timings: list[dict[str, Any]], seconds: float) -> None:
     assert len(lines(timings, seconds, width=250)) == len(timings) + 1 if timings else True
+
+
+LOOKUPS = [
+    timing("seek", "node", 0, 0.2),
+    timing("tilores_search", "tool", 0.0, 0.2, "speculated"),
+    timing("tilores_search", "tool", 0.0, 0.2, "batched", "coalesced", "retried", "speculated"),
+    timing("tilores_insights", "tool", 0.0, 0.1, "cached", "refused"),
+]
+
+
+def test_marks_are_words_where_they_fit_and_letters_with_a_legend_where_not() -> None:
+    wide = lines(LOOKUPS, 0.2, 140)
+    assert "batched, coalesced, retried, speculated" in wide[3]
+    assert len(wide) == 5
+    narrow = lines(LOOKUPS, 0.2, 80)
+    assert narrow[2].endswith(" S")
+    assert narrow[3].endswith(" SBCR")
+    assert narrow[4].endswith(" K, refused")
+    assert narrow[5].strip().split("  ") == ["S speculated", "B batched", "C coalesced", "K cached", "R retried"]
+    assert max(map(len, narrow)) <= 80
+    assert all(bar(line)[1] - bar(line)[0] >= 10 for line in narrow[1:4])
