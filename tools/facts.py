@@ -48,6 +48,7 @@ class FactsQuery:
 
     def __init__(self, access: Access, paths: Iterable[Path], *, prefix: str = "f", unmasked: bool = False) -> None:
         self._access = access
+        self._prefix = prefix
         self._unmasked = unmasked
         self._fields = [
             _Asked(f"{prefix}{at}", path, access.companions(path), access.order_of(path))
@@ -56,30 +57,44 @@ class FactsQuery:
 
     @cached_property
     def text(self) -> str:
-        return " ".join(self._asked(*field) for field in self._fields)
+        # Fields ordered by one date share its sorting: it is done, and written, once for all of them.
+        parts = [self._asked(field, ROWS) for field in self._fields if field.order is None]
+        for at, (order, fields) in enumerate(self._by_order.items()):
+            # Two parts, as Tilores puts the records without a date first when it sorts newest first.
+            dated = literal([{"field": order.star, "isNull": True, "invert": True}])
+            undated = literal([{"field": order.star, "isNull": True}])
+            newest = f'sort(criteria: [{{field: "{order.star}", direction: DESC}}])'
+            first = " ".join(self._asked(field, ROWS) for field in fields)
+            rest = " ".join(self._asked(field, UNDATED_ROWS) for field in fields)
+            parts.append(f"{self._prefix}d{at}: filter(conditions: {dated}) {{ {newest} {{ {first} }} }}")
+            parts.append(f"{self._prefix}u{at}: filter(conditions: {undated}) {{ {rest} }}")
+        return " ".join(parts)
 
-    def _asked(self, alias: str, path: Path, beside: list[tuple[str, Path]], order: Path | None) -> str:
-        names = [path.names, *path.picked_names, *(other.names for _, other in beside)]
-        present = self._access.present(path)
-        rows = f"records {{ {selection(names)} }}"
-        if order is None:
-            return f"{alias}: filter(conditions: {literal([present])}) {{ count limit(count: {ROWS}) {{ {rows} }} }}"
-        # Two parts, as Tilores puts the records without a date first when it sorts newest first.
-        dated = literal([present, {"field": order.star, "isNull": True, "invert": True}])
-        undated = literal([present, {"field": order.star, "isNull": True}])
-        newest = f'sort(criteria: [{{field: "{order.star}", direction: DESC}}])'
-        return (
-            f"{alias}: filter(conditions: {dated}) {{ count {newest} {{ limit(count: {ROWS}) {{ {rows} }} }} }} "
-            f"{alias}u: filter(conditions: {undated}) {{ count limit(count: {UNDATED_ROWS}) {{ {rows} }} }}"
-        )
+    def _asked(self, field: _Asked, rows: int) -> str:
+        path = field.path
+        names = [path.names, *path.picked_names, *(other.names for _, other in field.beside)]
+        present = literal([self._access.present(path)])
+        read = f"limit(count: {rows}) {{ records {{ {selection(names)} }} }}"
+        return f"{field.alias}: filter(conditions: {present}) {{ count {read} }}"
+
+    @cached_property
+    def _by_order(self) -> Mapping[Path, list[_Asked]]:
+        found: dict[Path, list[_Asked]] = {}
+        for field in self._fields:
+            if field.order is not None:
+                found.setdefault(field.order, []).append(field)
+        return found
 
     def read(self, insights: Mapping[str, Any]) -> tuple[dict[str, list[FactValue]], list[str]]:
         """Field -> its values, newest first, and the fields of which not all records were read."""
         found: dict[str, list[FactValue]] = {}
         partly: list[str] = []
-        for alias, path, beside, _ in self._fields:
-            parts = [insights[name] for name in (alias, f"{alias}u") if name in insights]
-            rows = [row for part in parts for row in _rows(part)]
+        scopes: dict[Path | None, list[Mapping[str, Any]]] = {None: [insights]}
+        for at, order in enumerate(self._by_order):
+            scopes[order] = [insights[f"{self._prefix}d{at}"]["sort"], insights[f"{self._prefix}u{at}"]]
+        for alias, path, beside, order in self._fields:
+            parts = [scope[alias] for scope in scopes[order]]
+            rows = [row for part in parts for row in part["limit"]["records"]]
             if values := self._values(path, beside, rows):
                 found[path.text] = values
             if sum(part["count"] for part in parts) > len(rows):
@@ -202,12 +217,6 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(literal, value)) + "]"
     return orjson.dumps(value).decode()
-
-
-def _rows(part: Mapping[str, Any]) -> list[Mapping[str, Json]]:
-    limited = part["sort"]["limit"] if "sort" in part else part["limit"]
-    rows: list[Mapping[str, Json]] = limited["records"]
-    return rows
 
 
 def _folded(value: Json) -> object:
