@@ -13,21 +13,39 @@ from typing import Any
 
 import orjson
 from cachetools import LRUCache
-from graphql import FieldNode, VariableNode, Visitor, parse, print_ast, visit
+from graphql import (
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    NameNode,
+    OperationDefinitionNode,
+    OperationType,
+    VariableNode,
+    Visitor,
+    parse,
+    print_ast,
+    visit,
+)
 
 Root = tuple[str, str, tuple[str, ...]]
 """Alias, the operation with this field alone and with no alias, the names of the variables in it."""
 
 
-class _Variables(Visitor):
+class _Seen(Visitor):
+    """The variables, named anew in the order of their use, and the names of the fragments."""
+
     def __init__(self) -> None:
         super().__init__()
-        self.names: dict[str, str] = {}
-        self.declared: set[int] = set()
+        self.variables: dict[str, str] = {}
+        self.fragments: list[str] = []
 
     def enter_variable(self, node: VariableNode, *_: Any) -> VariableNode:
-        name = self.names.setdefault(node.name.value, f"v{len(self.names)}")
-        return VariableNode(name=type(node.name)(value=name))
+        name = self.variables.setdefault(node.name.value, f"v{len(self.variables)}")
+        return VariableNode(name=NameNode(value=name))
+
+    def enter_fragment_spread(self, node: FragmentSpreadNode, *_: Any) -> None:
+        if node.name.value not in self.fragments:
+            self.fragments.append(node.name.value)
 
 
 @dataclass
@@ -74,18 +92,24 @@ class Kept:
 
 def _roots(text: str) -> list[Root] | None:
     definitions = parse(text).definitions
-    operation: Any = definitions[0]
-    if len(definitions) > 1 or operation.operation.value != "query":
+    fragments = {one.name.value: one for one in definitions if isinstance(one, FragmentDefinitionNode)}
+    (operation, *others) = [one for one in definitions if isinstance(one, OperationDefinitionNode)]
+    if others or operation.operation is not OperationType.QUERY:
         return None
     types = {one.variable.name.value: print_ast(one.type) for one in operation.variable_definitions or ()}
     roots = []
     for node in operation.selection_set.selections:
         if not isinstance(node, FieldNode) or node.name.value.startswith("__"):
             return None
-        variables = _Variables()
-        alone = print_ast(visit(node, variables)).removeprefix(f"{node.alias.value}: " if node.alias else "")
-        declared = ", ".join(f"${new}: {types[old]}" for old, new in variables.names.items())
+        seen = _Seen()
+        alone = print_ast(visit(node, seen)).removeprefix(f"{node.alias.value}: " if node.alias else "")
+        for name in seen.fragments:  # those in fragments are added on the way
+            alone_fragment = print_ast(visit(fragments[name], seen))
+            alone = f"{alone}\n{alone_fragment}"
+        field, *shared = alone.split("\nfragment ")
+        declared = ", ".join(f"${new}: {types[old]}" for old, new in seen.variables.items())
         head = f"query({declared})" if declared else "query"
         alias = (node.alias or node.name).value
-        roots.append((alias, f"{head} {{ {alone} }}", tuple(variables.names)))
+        whole = "\nfragment ".join([f"{head} {{ {field} }}", *shared])
+        roots.append((alias, whole, tuple(seen.variables)))
     return roots

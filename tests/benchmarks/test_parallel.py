@@ -25,6 +25,11 @@ DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
         {"b": ONE, "a": TWO},
     ),
     ("query ($i: EntityInput!) { e: entity(input: $i) { entity { id } } }", {"i": {"id": "nobody"}}),
+    (
+        "query ($a: SearchInput!) { x: search(input: $a) { ...s } y: search(input: $a) { totalCount } } "
+        "fragment s on SearchOutput { entities { ...e } } fragment e on Entity { id }",
+        {"a": ONE},
+    ),
     ("{ metrics { assemblyStatus { state } } }", {}),
 ]
 
@@ -50,7 +55,8 @@ async def test_kept_answers_are_those_of_the_sandbox(tmp_path: Path) -> None:
                 assert told is not None
                 answered = await http.post("/", content=body, headers={"authorization": authorization})
                 assert orjson.loads(told) == answered.json()
-        assert len(kept._answers) == 4  # two searches, whoever asks with whatever else; an entity; the metrics
+        # Two searches, whoever asks with whatever else; an entity; a search with fragments and one without; the metrics.
+        assert len(kept._answers) == 6
         assert await kept.answer({}, body) is None
     app.state.sandbox.close()
 
