@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from langchain_core.callbacks import AsyncCallbackHandler, BaseCallbackHandler, BaseCallbackManager
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
+from langsmith.utils import tracing_is_enabled
 from typing_extensions import TypedDict  # schemas are made of these, which pydantic wants before Python 3.12
 
 from tilores_x.deadline import Deadline
@@ -24,6 +27,9 @@ from tilores_x.llm.spend import Tokens, cost_usd, tokens_of
 
 CHARACTERS_PER_TOKEN = 4
 """For an estimate of what broke off; English text runs at about four (OpenAI, "What are tokens")."""
+
+
+_DEAF = (BaseCallbackHandler.on_llm_new_token, AsyncCallbackHandler.on_llm_new_token)
 
 
 class Attempt(TypedDict):
@@ -78,7 +84,7 @@ class Trial:
     _began: float = 0.0
 
     def __post_init__(self) -> None:
-        self._progress = Progress(self.floor, on_sent=self._sent)
+        self._progress = Progress(self.floor, heard=_heard(self.config), on_sent=self._sent)
 
     @property
     def name(self) -> str:
@@ -199,6 +205,15 @@ class Trial:
                 output_tokens=tokens.output,
                 headers=(fault.headers if fault is not None else None) or progress.headers,
             )
+
+
+def _heard(config: RunnableConfig | None) -> bool:
+    """Whether a handler wants the tokens of a call made with ``config``; outside of any run LangSmith may."""
+    callbacks = (config or {}).get("callbacks") or (var_child_runnable_config.get() or {}).get("callbacks")
+    if callbacks is None:
+        return bool(tracing_is_enabled())
+    handlers = callbacks.handlers if isinstance(callbacks, BaseCallbackManager) else callbacks
+    return any(type(handler).on_llm_new_token not in _DEAF for handler in handlers)
 
 
 def _checked(message: AIMessage) -> AIMessage:

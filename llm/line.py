@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from tilores_x.llm.faults import CutShort
+from tilores_x.llm.pace import Pace
 from tilores_x.llm.progress import current_progress
 from tilores_x.llm.sse import EventReader, parsed
 from tilores_x.llm.textruns import TextRuns
@@ -21,47 +22,12 @@ from tilores_x.llm.textruns import TextRuns
 CONNECT_S = 5.0
 """Seconds for a connection to come about. Everything after it is under the question's deadline alone."""
 
-PAUSE_S = 0.02
-"""Seconds from one chunk of a stream to the next: 50 a second, whatever the provider's speed."""
-
 DRAIN_S = 0.02
+MUCH = 16_384
+"""Bytes in one read that show that it was none too early."""
+
 LONGEST_ERROR = 65_536
 _OPTIONS = ("extra_headers", "extra_query", "extra_body", "timeout")
-
-
-class _Pause:
-    """Between two chunks of one stream, so that a quick one makes no more chunks than anybody can see.
-
-    Neither the first chunk nor the end of the stream waits for it.
-    """
-
-    def __init__(self, content: aiohttp.StreamReader) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._until = 0.0
-        self._ended = False
-        self._waiting: asyncio.Future[None] | None = None
-        content.on_eof(self._end)
-
-    def begin(self) -> None:
-        self._until = self._loop.time() + PAUSE_S
-
-    async def over(self) -> None:
-        if self._ended or self._until <= self._loop.time():
-            return
-        self._waiting = self._loop.create_future()
-        timer = self._loop.call_at(self._until, self._wake)
-        try:
-            await self._waiting
-        finally:
-            timer.cancel()
-
-    def _end(self) -> None:
-        self._ended = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiting is not None and not self._waiting.done():
-            self._waiting.set_result(None)
 
 
 @dataclass(frozen=True)
@@ -78,7 +44,7 @@ class Line:
     http: ModuleType = field(repr=False)
 
     async def chunks(self, payload: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
-        """Send ``payload``; yield the chunks of each network read, and no oftener than every ``PAUSE_S``.
+        """Send ``payload``; yield the chunks of each network read, at the pace of ``pace.py``.
 
         Raises:
             The SDK's ``APIStatusError``, ``APIConnectionError``, ``APITimeoutError`` or ``APIError``; ``ValueError``
@@ -94,13 +60,14 @@ class Line:
                 headers={**self.headers, **(options["extra_headers"] or {})},
                 params=options["extra_query"],
             ) as response:
-                if (progress := current_progress.get()) is not None:
+                progress = current_progress.get()
+                if progress is not None:
                     progress.headers = response.headers
                 if response.status >= 400:
                     raise await self._status_error(response)
                 if response.content_type in ("text/html", "application/json"):
                     raise CutShort(f"the reply is {response.content_type}, not an event stream")
-                async with aclosing(self._read(response)) as reads:
+                async with aclosing(self._read(response, heard=progress is None or progress.heard)) as reads:
                     async for chunks in reads:
                         yield chunks
         except TimeoutError as error:
@@ -108,27 +75,38 @@ class Line:
         except (aiohttp.ClientError, OSError) as error:
             raise self.errors.APIConnectionError(request=self._request()) from error
 
-    async def _read(self, response: aiohttp.ClientResponse) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def _read(self, response: aiohttp.ClientResponse, *, heard: bool) -> AsyncGenerator[list[dict[str, Any]]]:
         reader, runs, content = EventReader(), TextRuns(), response.content
-        pause = _Pause(content)
-        while not reader.done:
-            await pause.over()
-            piece = await content.readany()
-            if not piece:
-                return
-            events = runs.joined(reader.feed(piece))
-            if not events:
-                continue
-            chunks, broken = parsed(events)
-            runs.learn(events, chunks)
-            fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
-            if chunks and fault != 0:
-                yield chunks[:fault]
-                pause.begin()
-            if fault is not None:
-                raise self._stream_error(chunks[fault])
-            if broken is not None:
-                raise broken
+        connection = response.connection
+        clock = asyncio.get_running_loop().time
+        with ExitStack() as speaking:
+            pace: Pace | None = None
+            due_at: float | None = None
+            piece = b""
+            pieces: list[bytes] = []
+            while not (reader.done or content.at_eof()):
+                if pace is not None and connection is not None and not content.is_eof() and len(piece) < MUCH:
+                    await pace.gap(connection.protocol)  # type: ignore[arg-type]
+                piece = await _piece(content, due_at if pieces else None)
+                pieces.append(piece)
+                if due_at is not None and clock() < due_at and not content.at_eof():
+                    continue
+                events = runs.joined(reader.feed(b"".join(pieces)))
+                pieces.clear()
+                if not events:
+                    continue
+                chunks, broken = parsed(events)
+                runs.learn(events, chunks)
+                fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
+                if chunks and fault != 0:
+                    yield chunks[:fault]
+                    if pace is None:
+                        pace = speaking.enter_context(Pace(heard=heard))
+                    due_at = clock() + pace.pause_s
+                if fault is not None:
+                    raise self._stream_error(chunks[fault])
+                if broken is not None:
+                    raise broken
         if not content.at_eof():
             # What follows [DONE] is the end of the body: once it is read, the connection can be used again.
             try:
@@ -163,6 +141,19 @@ class Line:
             message = "An error occurred during streaming"
         error: Exception = self.errors.APIError(message, request=self._request(), body=body)
         return error
+
+
+async def _piece(content: aiohttp.StreamReader, until: float | None) -> bytes:
+    """What comes next, or nothing when ``until`` (on the loop's clock) has come first."""
+    if until is None:
+        return await content.readany()
+    try:
+        async with asyncio.timeout_at(until) as limit:
+            return await content.readany()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        return b""
 
 
 def _is_fault(chunk: Any) -> bool:

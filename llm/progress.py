@@ -39,10 +39,12 @@ class Progress:
 
     ``first_token_at``: the first piece of the answer, text or tool call; a model's reasoning comes before it.
     ``spoken``: text has gone out that a person may have seen, so that no other answer may follow.
+    ``heard``: somebody sees the pieces as they come; else only the first piece and the end matter to anyone.
     ``characters``: of text, reasoning and tool calls, for an estimate where no usage comes.
     """
 
     floor: Floor = field(default_factory=Floor)
+    heard: bool = True
     on_sent: Callable[[], None] | None = None
     on_first_token: Callable[[], None] | None = None
     sent_at: float | None = None

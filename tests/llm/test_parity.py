@@ -13,8 +13,9 @@ from support.clients import PROVIDERS, Clients, catalog
 from support.provider import Provider
 from support.wire import Fault, Script, html, refused, tool_use_failed
 
-from tilores_x.llm import line
+from tilores_x.llm import pace
 from tilores_x.llm.faults import fault_of
+from tilores_x.llm.pace import Pace
 from tilores_x.llm.progress import Progress, current_progress
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -130,17 +131,56 @@ async def test_faults_are_of_the_same_kind(
         assert faults[0].text == faults[1].text
 
 
-async def test_a_quick_stream_makes_few_chunks(provider: Provider, made: Clients) -> None:
-    provider.always(Script("word " * 300, tokens_per_s=1000))
+async def test_a_lone_stream_is_passed_on_as_it_comes_and_one_of_many_in_larger_pieces(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.always(Script("word " * 300, tokens_per_s=300))
     fast, stock = await _models(made, "openai")
-    ours = [chunk.text async for chunk in fast.astream("?") if chunk.text]
+    alone = [chunk.text async for chunk in fast.astream("?") if chunk.text]
     theirs = [chunk.text async for chunk in stock.astream("?") if chunk.text]
-    assert "".join(ours) == "".join(theirs)
-    assert 3 < len(ours) < 50 < 250 < len(theirs)
+    monkeypatch.setattr(Pace, "_speaking", 500)
+    among_many = [chunk.text async for chunk in fast.astream("?") if chunk.text]
+    assert "".join(alone) == "".join(among_many) == "".join(theirs)
+    assert len(among_many) < 25 < 150 < len(alone)
 
 
-async def test_the_end_waits_for_no_pause(provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(line, "PAUSE_S", 30)
+async def test_where_nobody_listens_a_stream_is_put_together_in_few_pieces(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.always(Script("word " * 150, tokens_per_s=300))
+    fast, _ = await _models(made, "openai")
+    passed_on = []
+    received = Progress.received
+    monkeypatch.setattr(Progress, "received", lambda self, piece: (passed_on.append(piece), received(self, piece)))
+    reported = current_progress.set(Progress(heard=False))
+    said = await fast.ainvoke("?")
+    current_progress.reset(reported)
+    assert said.text == "word " * 150
+    assert len(passed_on) < 15
+
+
+async def test_what_came_before_a_stall_is_not_held_back(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pace, "_speaking", 500)
+    provider.always(Script("one two three four five", fault=Fault.STALL, after=4))
+    fast, _ = await _models(made, "openai")
+    said: list[str] = []
+
+    async def read() -> None:
+        async for chunk in fast.astream("?"):
+            said.append(chunk.text)  # noqa: PERF401  what came before the time is up counts
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(read(), 3)
+    assert "".join(said).split() == ["one", "two", "three", "four"]
+
+
+async def test_an_end_within_a_pause_is_seen(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "LONGEST_PAUSE_S", 30)
+    monkeypatch.setattr(Pace, "_speaking", 1_000_000)
     provider.always(Script("one two three four", tokens_per_s=50))
     fast, _ = await _models(made, "openai")
     async with asyncio.timeout(5):
