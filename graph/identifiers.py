@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 import phonenumbers
 
@@ -80,6 +81,12 @@ _LEAST_DIGITS = 3
 
 def find_identifiers(text: str, *, region: str = REGION) -> list[Identifier]:
     """Identifiers in the order of the text, each once; ``region`` is that of phone numbers without a country code."""
+    return list(_found(text, region))
+
+
+@lru_cache(maxsize=64)
+def _found(text: str, region: str) -> tuple[Identifier, ...]:
+    """Kept, since a question is read before the searches and again when its answer is checked."""
     found: list[Identifier] = []
     for identifier in _candidates(text, region):
         taken = any(identifier.start < other.end and other.start < identifier.end for other in found)
@@ -90,7 +97,7 @@ def find_identifiers(text: str, *, region: str = REGION) -> list[Identifier]:
             found.append(identifier)
     if not found and (alone := _alone(text)):
         found.append(alone)
-    return sorted(found, key=lambda identifier: identifier.start)
+    return tuple(sorted(found, key=lambda identifier: identifier.start))
 
 
 def _candidates(text: str, region: str) -> Iterator[Identifier]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 
-from langchain_core.messages import SystemMessage
-
 from tilores_x.tools.fields.concepts import Concepts
 from tilores_x.tools.fields.policy import FieldPolicy
 
@@ -54,10 +52,6 @@ def system_text(concepts: Concepts, policy: FieldPolicy, today: date) -> str:
 
 def _lines(names: Mapping[str, Sequence[str]]) -> list[str]:
     return [f"- {concept}: {', '.join(paths)}" for concept, paths in names.items() if paths]
-
-
-def system_message(concepts: Concepts, policy: FieldPolicy) -> SystemMessage:
-    return SystemMessage(system_text(concepts, policy, today()))
 
 
 def today() -> date:

@@ -7,16 +7,18 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
+from langchain_core.messages import SystemMessage
 from langchain_core.tools import BaseTool
 
 from tilores_x.errors import TiloresXError
 from tilores_x.graph.ahead.kinds import Vocabulary
 from tilores_x.graph.ahead.speculation import Ahead
 from tilores_x.graph.kept import KeptAnswers
-from tilores_x.graph.prompts import system_message
+from tilores_x.graph.prompts import system_text, today
 from tilores_x.graph.window import characters
 from tilores_x.llm.cache.answers import Answers
 from tilores_x.llm.cache.opening import Cache, open_cache
@@ -143,11 +145,23 @@ class Resources:
         """The words that kinds of questions are told by."""
         return Vocabulary.of(self.concepts)
 
+    def system_message(self) -> SystemMessage:
+        """What the models are told before all else; made once a day."""
+        day = today()
+        if day not in self._told:
+            self._told.clear()
+            self._told[day] = SystemMessage(system_text(self.concepts, self.policy, day))
+        return self._told[day]
+
+    @cached_property
+    def _told(self) -> dict[date, SystemMessage]:
+        return {}
+
     @cached_property
     def prompt_characters(self) -> int:
         """About what every model call costs before the first message: rules, fields and tools."""
         schemas = sum(len(str(tool.tool_call_schema)) for tool in self.tools.values())
-        return characters(system_message(self.concepts, self.policy)) + schemas
+        return characters(self.system_message()) + schemas
 
     @cached_property
     def kept_answers(self) -> KeptAnswers | None:

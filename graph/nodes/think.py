@@ -15,7 +15,7 @@ from tilores_x.graph.choice import as_choice
 from tilores_x.graph.context import Context
 from tilores_x.graph.edges import MOST_ROUNDS
 from tilores_x.graph.kept import entities_of
-from tilores_x.graph.prompts import LAST_ROUND, NOTE, correction, system_message
+from tilores_x.graph.prompts import LAST_ROUND, NOTE, correction
 from tilores_x.graph.resources import Resources
 from tilores_x.graph.state import State
 from tilores_x.graph.window import recent
@@ -62,7 +62,7 @@ class Think:
 
     def _prompt(self, state: State, *, last: bool) -> list[AnyMessage]:
         messages: list[AnyMessage] = [
-            system_message(self.resources.concepts, self.resources.policy),
+            self.resources.system_message(),
             *recent(state["messages"]),
         ]
         if state["corrections"]:

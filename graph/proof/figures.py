@@ -95,13 +95,19 @@ _LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*]
 
 def read_items(text: str, *, prose: bool = True) -> list[Item]:
     """All items in the order of the text. ``prose`` also reads number words and passes over list numbers."""
-    return sorted(_read(text, prose), key=lambda item: item.start)
+    return list(_in_order(text, prose))
+
+
+@lru_cache(maxsize=64)
+def _in_order(text: str, prose: bool) -> tuple[Item, ...]:
+    """Kept, since an answer is read once for each thing that is held against it."""
+    return tuple(sorted(_read(text, prose), key=lambda item: item.start))
 
 
 @lru_cache(maxsize=20_000)
 def read_value(text: str) -> tuple[Item, ...]:
     """The items in a value out of a record."""
-    return tuple(read_items(text, prose=False))
+    return tuple(sorted(_read(text, False), key=lambda item: item.start))
 
 
 def _read(text: str, prose: bool) -> Iterator[Item]:
