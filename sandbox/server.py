@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from tilores_x.errors import ConfigError
 from tilores_x.sandbox.api.contents import Contents
-from tilores_x.sandbox.api.execution import Answer, Operation, Operations, Rejected, TooLargeHere, execute
+from tilores_x.sandbox.api.execution import Answer, Mix, Operation, Operations, Rejected, TooLargeHere, execute
 from tilores_x.sandbox.api.resolvers import SETTLING, Call, attach
 from tilores_x.sandbox.api.schema import Check, record_check
 from tilores_x.sandbox.api.tokens import Tokens
@@ -152,7 +152,7 @@ class Sandbox:
             return _json(400, {"message": f"Response body too large: {len(answer.body)} bytes, at most {LARGEST_BODY}"})
         return _json(answer.status, answer.body)
 
-    def _read(self, asked: Any) -> tuple[Operation, Mapping[str, Any] | None]:
+    def _read(self, asked: Any) -> tuple[Operation | Mix, Mapping[str, Any] | None]:
         if not isinstance(asked, dict):
             raise ValueError("the request body must be a JSON object")
         query, variables, name = asked.get("query"), asked.get("variables"), asked.get("operationName")
@@ -166,7 +166,7 @@ class Sandbox:
         # Also with no latency to add, the event loop gets a turn: a caller in this process that polls would starve it.
         await asyncio.sleep(min(self.latency_s + self.alias_latency_s * roots, LONGEST_S + 0.001))
 
-    async def _answer(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
+    async def _answer(self, operation: Operation | Mix, variables: Any, scopes: frozenset[str]) -> Answer:
         if not SETTLING.isdisjoint(operation.roots):
             await self._assembler.settled()
         if self.off_loop:
@@ -177,17 +177,19 @@ class Sandbox:
         except TooLargeHere:
             return await self._apart(operation, variables, scopes)
 
-    async def _apart(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
+    async def _apart(self, operation: Operation | Mix, variables: Any, scopes: frozenset[str]) -> Answer:
         task = asyncio.get_running_loop().create_task(self._on_thread(operation, variables, scopes))
         self._large.add(task)
         task.add_done_callback(self._large.discard)
         return await asyncio.shield(task)  # the thread has the engine until it is done, whoever stops waiting
 
-    async def _on_thread(self, operation: Operation, variables: Any, scopes: frozenset[str]) -> Answer:
+    async def _on_thread(self, operation: Operation | Mix, variables: Any, scopes: frozenset[str]) -> Answer:
         async with self._gate():
             return await asyncio.to_thread(self._execute, operation, variables, scopes, None)
 
-    def _execute(self, operation: Operation, variables: Any, scopes: frozenset[str], most_values: int | None) -> Answer:
+    def _execute(
+        self, operation: Operation | Mix, variables: Any, scopes: frozenset[str], most_values: int | None
+    ) -> Answer:
         call = Call(self.engine, self._contents, self.check, scopes, operation.fields, most_values)
         return execute(self.instance.schema, operation, variables, call)
 

@@ -90,8 +90,8 @@ class FactsQuery:
         found: dict[str, list[FactValue]] = {}
         partly: list[str] = []
         scopes: dict[Path | None, list[Mapping[str, Any]]] = {None: [insights]}
-        for at, order in enumerate(self._by_order):
-            scopes[order] = [insights[f"{self._prefix}d{at}"]["sort"], insights[f"{self._prefix}u{at}"]]
+        for at, date in enumerate(self._by_order):
+            scopes[date] = [insights[f"{self._prefix}d{at}"]["sort"], insights[f"{self._prefix}u{at}"]]
         for alias, path, beside, order in self._fields:
             parts = [scope[alias] for scope in scopes[order]]
             rows = [row for part in parts for row in part["limit"]["records"]]

@@ -33,13 +33,14 @@ from graphql import (
 )
 from graphql.execution.executor import Executor
 
-from tilores_x.sandbox.api.plan import LeftAlone, Plan, plain_plan, plain_types
+from tilores_x.sandbox.api.pieces import pieces_of
+from tilores_x.sandbox.api.plan import Fragments, LeftAlone, Plan, fragments_of, plain_plan, plain_types
 from tilores_x.sandbox.engine.record import Refused
 from tilores_x.sandbox.insights.records import InsightError
 
 log = logging.getLogger(__name__)
 
-MOST_TOKENS: Final = 50_000
+MOST_TOKENS: Final = 200_000
 KEPT_DOCUMENTS: Final = 256
 LONGEST_KEPT: Final = 100_000
 
@@ -69,6 +70,25 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
+class Mix:
+    """A query put together of pieces that were found valid before; ``whole`` parses and checks it after all."""
+
+    pieces: tuple[tuple[str, Plan, Mapping[str, str]], ...]
+    """Name of the answer, plan, and the names of its variables by those in the query."""
+    fields: int
+    roots: tuple[str, ...]
+    whole: Callable[[], Operation]
+
+    def run(self, context: Any, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """The data, as `Plan.run`."""
+        data: dict[str, Any] = {}
+        for name, plan, names in self.pieces:
+            own = {plain: variables[given] for given, plain in names.items() if given in variables}
+            (data[name],) = plan.run(context, own).values()
+        return data
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An HTTP status and a GraphQL body."""
 
@@ -93,15 +113,53 @@ class Operations:
 
     schema: GraphQLSchema
     _kept: LRUCache[tuple[str, str | None], Operation] = field(default_factory=lambda: LRUCache(KEPT_DOCUMENTS))
+    _mixes: LRUCache[tuple[str, str | None], Mix] = field(default_factory=lambda: LRUCache(KEPT_DOCUMENTS))
 
-    def get(self, text: str, name: str | None) -> Operation:
+    def get(self, text: str, name: str | None) -> Operation | Mix:
         """The operation of that name, or the only one.
 
         Raises:
             Rejected: the text can't be parsed, is not valid, or has no such operation.
         """
-        if kept := self._kept.get((text, name)):
-            return kept
+        key = (text, name)
+        known = self._kept.get(key) or self._mixes.get(key)
+        if known is None:
+            known = self._mixed(text, name)
+            if known is None:
+                return self.whole(text, name)
+            if len(text) <= LONGEST_KEPT:
+                self._mixes[key] = known
+        return known
+
+    def whole(self, text: str, name: str | None) -> Operation:
+        """The same, parsed and checked as one."""
+        known = self._kept.get((text, name))
+        if known is None:
+            known = self._parsed(text, name)
+            if len(text) <= LONGEST_KEPT:
+                self._kept[text, name] = known
+        return known
+
+    def _mixed(self, text: str, name: str | None) -> Mix | None:
+        whole = pieces_of(text)
+        if whole is None or len(whole.pieces) < 2 or name not in (None, whole.name):
+            return None
+        pieces: list[tuple[str, Plan, Mapping[str, str]]] = []
+        roots: list[str] = []
+        fields = 0
+        for piece in whole.pieces:
+            try:
+                one = self.whole(piece.text, None)
+            except Rejected:
+                return None
+            if one.plan is None or len(one.plan.fields) != 1:
+                return None
+            pieces.append((piece.answers_as, one.plan, piece.variables))
+            fields += one.fields
+            roots += one.roots
+        return Mix(tuple(pieces), fields, tuple(roots), lambda: self.whole(text, name))
+
+    def _parsed(self, text: str, name: str | None) -> Operation:
         try:
             document = parse(text, max_tokens=MOST_TOKENS)
             problems = validate(self.schema, document)
@@ -117,11 +175,8 @@ class Operations:
             raise Rejected([GraphQLError(message)], "GRAPHQL_VALIDATION_FAILED")
         counter = _Counter()
         visit(document, counter)
-        plan = Plan.of(self.schema, node)
-        operation = Operation(document, node, counter.fields, tuple(_roots(document, node)), plan)
-        if len(text) <= LONGEST_KEPT:
-            self._kept[text, name] = operation
-        return operation
+        plan = Plan.of(self.schema, document, node)
+        return Operation(document, node, counter.fields, tuple(_roots(document, node)), plan)
 
 
 class _Counter(Visitor):
@@ -134,7 +189,7 @@ class _Counter(Visitor):
 
 
 def _roots(document: DocumentNode, node: OperationDefinitionNode) -> Iterable[str]:
-    fragments = {each.name.value: each for each in document.definitions if each.kind == "fragment_definition"}  # type: ignore[attr-defined]
+    fragments = fragments_of(document)
     pending: list[Any] = [node]
     while pending:
         for selection in pending.pop().selection_set.selections:
@@ -144,22 +199,27 @@ def _roots(document: DocumentNode, node: OperationDefinitionNode) -> Iterable[st
                 pending.append(selection if selection.kind == "inline_fragment" else fragments[selection.name.value])
 
 
-def execute(schema: GraphQLSchema, operation: Operation, variables: Mapping[str, Any] | None, context: Any) -> Answer:
+def execute(
+    schema: GraphQLSchema, operation: Operation | Mix, variables: Mapping[str, Any] | None, context: Any
+) -> Answer:
     """Run an operation to its end.
 
     Raises:
         TooLargeHere: a resolver found that the result is too large for the event loop.
         Rejected: a variable does not fit its type.
     """
-    if operation.answer is not None:
-        return Answer(200, operation.answer)
-    if operation.plan is not None:
+    quick = operation if isinstance(operation, Mix) else operation.plan
+    if quick is not None:
         try:
-            return Answer(200, orjson.dumps({"data": operation.plan.run(context, variables or {})}))
+            return Answer(200, orjson.dumps({"data": quick.run(context, variables or {})}))
         except TooLargeHere:
             raise
         except Exception:  # noqa: S110  graphql-core comes upon it again, and says it with path and place
             pass
+    if isinstance(operation, Mix):
+        operation = operation.whole()
+    if operation.answer is not None:
+        return Answer(200, operation.answer)
     result = execute_sync(
         schema,
         operation.document,
@@ -204,7 +264,7 @@ class _Projecting(Executor[Any]):
         if isinstance(item, GraphQLScalarType):
             return list(result)
         if isinstance(item, GraphQLObjectType) and _is_plain(self.schema, item):
-            plan = _read_out(item, field_details_list)
+            plan = _read_out(item, field_details_list, self.fragment_definitions)
             if plan is not None:
                 return [plan(each) for each in result]
         return super().complete_list_value(return_type, field_details_list, info, path, result, position_context)
@@ -213,7 +273,7 @@ class _Projecting(Executor[Any]):
         self, return_type: Any, field_details_list: Any, info: Any, path: Any, result: Any, position_context: Any
     ) -> Any:
         if _is_plain(self.schema, return_type):
-            plan = _read_out(return_type, field_details_list)
+            plan = _read_out(return_type, field_details_list, self.fragment_definitions)
             if plan is not None:
                 return plan(result)
         return super().complete_object_value(return_type, field_details_list, info, path, result, position_context)
@@ -228,8 +288,10 @@ def _is_plain(schema: GraphQLSchema, named: GraphQLObjectType) -> bool:
     return named.name in known
 
 
-def _read_out(named: GraphQLObjectType, field_details_list: Any) -> Callable[[Mapping[str, Any]], Any] | None:
+def _read_out(
+    named: GraphQLObjectType, field_details_list: Any, fragments: Fragments
+) -> Callable[[Mapping[str, Any]], Any] | None:
     try:
-        return plain_plan(named, [details.node for details in field_details_list])
+        return plain_plan(named, [details.node for details in field_details_list], fragments)
     except LeftAlone:
         return None

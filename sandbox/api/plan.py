@@ -13,7 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from graphql import (
+    DocumentNode,
     FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLList,
     GraphQLNonNull,
     GraphQLObjectType,
@@ -33,6 +36,9 @@ from tilores_x.sandbox.insights.records import RecordInsights
 Json = Any
 Value = Callable[[Any, "Run"], Json]
 """What becomes of a resolved value."""
+Step = Callable[[Any, "Run"], Json]
+"""A field of an object."""
+Fragments = Mapping[str, FragmentDefinitionNode]
 
 
 class LeftAlone(Exception):
@@ -53,15 +59,15 @@ class Plan:
 
     schema: GraphQLSchema
     node: OperationDefinitionNode
-    fields: Mapping[str, Callable[[Any, Run], Json]]
+    fields: Mapping[str, Step]
 
     @classmethod
-    def of(cls, schema: GraphQLSchema, node: OperationDefinitionNode) -> Plan | None:
-        """None for what is no plain query: mutations, fragments, directives, introspection."""
+    def of(cls, schema: GraphQLSchema, document: DocumentNode, node: OperationDefinitionNode) -> Plan | None:
+        """None for what is no plain query: mutations, directives, introspection."""
         if node.operation is not OperationType.QUERY or node.directives or schema.query_type is None:
             return None
         try:
-            return cls(schema, node, _Planner(schema).steps(schema.query_type, [node]))
+            return cls(schema, node, _Planner(schema, document).steps(schema.query_type, [node]))
         except LeftAlone:
             return None
 
@@ -82,16 +88,17 @@ class Plan:
 
 
 class _Planner:
-    def __init__(self, schema: GraphQLSchema) -> None:
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode) -> None:
         record = schema.type_map["Record"]
         assert isinstance(record, GraphQLObjectType)
         self._query = schema.query_type
         self._plain = plain_types(record)
+        self._fragments = fragments_of(document)
 
-    def steps(self, named: GraphQLObjectType, nodes: Sequence[Any]) -> dict[str, Callable[[Any, Run], Json]]:
-        return {name: self._step(named, group) for name, group in grouped(nodes).items()}
+    def steps(self, named: GraphQLObjectType, nodes: Sequence[Any]) -> dict[str, Step]:
+        return {name: self._step(named, group) for name, group in grouped(nodes, self._fragments).items()}
 
-    def _step(self, named: GraphQLObjectType, nodes: list[FieldNode]) -> Callable[[Any, Run], Json]:
+    def _step(self, named: GraphQLObjectType, nodes: list[FieldNode]) -> Step:
         node = nodes[0]
         name = node.name.value
         if name == "__typename":
@@ -117,13 +124,13 @@ class _Planner:
             if not isinstance(item, GraphQLObjectType):
                 return lambda value, _run: None if value is None else list(value)
             if item.name in self._plain:
-                plan = plain_plan(item, nodes)
+                plan = plain_plan(item, nodes, self._fragments)
                 return lambda value, _run: None if value is None else [plan(each) for each in value]
             below = self._value(kind.of_type, nodes)
             return lambda value, run: None if value is None else [below(each, run) for each in value]
         if isinstance(kind, GraphQLObjectType):
             if kind.name in self._plain:
-                plan = plain_plan(kind, nodes)
+                plan = plain_plan(kind, nodes, self._fragments)
                 return lambda value, _run: None if value is None else plan(value)
             steps = list(self.steps(kind, nodes).items())
             return lambda value, run: None if value is None else {name: step(value, run) for name, step in steps}
@@ -146,7 +153,7 @@ def _required(done: Value) -> Value:
     return apply
 
 
-def _member(attribute: str, arguments: Callable[[Run], dict[str, Any]], done: Value) -> Callable[[Any, Run], Json]:
+def _member(attribute: str, arguments: Callable[[Run], dict[str, Any]], done: Value) -> Step:
     """The attribute or method of the same name in Python's spelling; a null argument is an absent one."""
 
     def step(source: Any, run: Run) -> Json:
@@ -181,19 +188,31 @@ def _has_variables(node: Any) -> bool:
     return seeker.found
 
 
-def grouped(nodes: Sequence[Any]) -> dict[str, list[FieldNode]]:
-    """The fields below ``nodes`` by the name under which they answer.
+def fragments_of(document: DocumentNode) -> Fragments:
+    """The fragments of a document by name."""
+    return {node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)}
+
+
+def grouped(nodes: Sequence[Any], fragments: Fragments) -> dict[str, list[FieldNode]]:
+    """The fields below ``nodes`` by the name under which they answer, those of fragments among them.
+
+    No type here is one of several, so a valid fragment always fits where it is used.
 
     Raises:
-        LeftAlone: there are fragments or directives.
+        LeftAlone: there are directives.
     """
     found: dict[str, list[FieldNode]] = {}
     for node in nodes:
         for selection in node.selection_set.selections if node.selection_set else ():
-            if not isinstance(selection, FieldNode) or selection.directives:
+            if selection.directives:
                 raise LeftAlone
-            name = selection.alias.value if selection.alias else selection.name.value
-            found.setdefault(name, []).append(selection)
+            if isinstance(selection, FieldNode):
+                name = selection.alias.value if selection.alias else selection.name.value
+                found.setdefault(name, []).append(selection)
+                continue
+            inside = fragments[selection.name.value] if isinstance(selection, FragmentSpreadNode) else selection
+            for name, group in grouped([inside], fragments).items():
+                found.setdefault(name, []).extend(group)
     return found
 
 
@@ -211,15 +230,17 @@ def plain_types(record: GraphQLObjectType) -> frozenset[str]:
     return frozenset(found)
 
 
-def plain_plan(named: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+def plain_plan(
+    named: GraphQLObjectType, nodes: Sequence[FieldNode], fragments: Fragments
+) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     """The asked keys of a JSON object.
 
     Raises:
-        LeftAlone: there are fragments or directives.
+        LeftAlone: there are directives.
     """
     steps: list[tuple[str, str, Callable[[Any], Any] | None]] = []
     constants: dict[str, str] = {}
-    for response_name, group in grouped(nodes).items():
+    for response_name, group in grouped(nodes, fragments).items():
         name = group[0].name.value
         if name == "__typename":
             constants[response_name] = named.name
@@ -227,7 +248,7 @@ def plain_plan(named: GraphQLObjectType, nodes: Sequence[FieldNode]) -> Callable
         below = named.fields[name].type
         while isinstance(below, GraphQLNonNull | GraphQLList):
             below = below.of_type
-        nested = _nested(plain_plan(below, group)) if isinstance(below, GraphQLObjectType) else None
+        nested = _nested(plain_plan(below, group, fragments)) if isinstance(below, GraphQLObjectType) else None
         steps.append((response_name, name, nested))
 
     def plan(record: Mapping[str, Any]) -> dict[str, Any]:
