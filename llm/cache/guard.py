@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ class Guard:
         self.open = False
         self.trips = 0
         self._probe = probe
-        self._heard = 0
+        self._heard_at = 0.0
         self._probing: asyncio.Task[None] | None = None
 
     async def run(self, call: Callable[[], Awaitable[T]], timeout_s: float | None = None) -> T:
@@ -45,7 +46,6 @@ class Guard:
         if self.open:
             self._probe_on()
             raise TierDown(f"{self.name} is down.")
-        heard = self._heard
         try:
             async with asyncio.timeout(timeout_s or self.timeout_s):
                 result = await call()
@@ -53,11 +53,11 @@ class Guard:
             raise
         except Exception as error:
             if not _unreachable(error):
-                self._heard += 1
-            elif not _late(error) or heard == self._heard:
+                self._heard_at = time.monotonic()
+            elif not _late(error) or time.monotonic() - self._heard_at > self.timeout_s / 2:
                 self._trip(error)
             raise TierDown(f"{self.name}: {type(error).__name__}.") from error
-        self._heard += 1
+        self._heard_at = time.monotonic()
         return result
 
     def _trip(self, error: Exception) -> None:

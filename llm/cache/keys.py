@@ -16,7 +16,7 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
 
 from tilores_x.llm.cache.seal import TAG_BYTES
 
@@ -91,8 +91,18 @@ def conversation(messages: Sequence[BaseMessage]) -> list[Any]:
             number = numbers.setdefault(message.tool_call_id, len(numbers))
             read.append(["tool", message.content, number, message.name, message.status])
         else:
-            read.append([message.type, message.content, message.name])
+            content = message.content
+            if isinstance(message, HumanMessage) and isinstance(content, str):
+                content = said(content)
+            read.append([message.type, content, message.name])
     return read
+
+
+def said(text: str) -> str:
+    """What a person says with ``text``: breaks, spaces and the mark at the end make no other question. All else may,
+    capital letters included: identifiers can differ in nothing but these.
+    """
+    return " ".join(text.split()).rstrip(" ?!.")
 
 
 def kept_kwargs(message: AIMessage) -> dict[str, Any]:

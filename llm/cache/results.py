@@ -13,6 +13,7 @@ from tilores_x.llm.cache.keys import Kind
 from tilores_x.llm.cache.scope import Reads, current_scope
 from tilores_x.llm.cache.store import Store
 from tilores_x.llm.cache.tier import Kept
+from tilores_x.marks import mark
 
 TTL_S = 60.0
 NOT_FOUND_S = 3.0
@@ -70,8 +71,11 @@ class Results:
 
             flight = f"{key}:fresh" if fresh else key
             look = None if fresh else partial(self.store.get, key)
-            landed, _ = await self.store.flights.run(flight, work, look)
-            kept = landed
+            kept, own = await self.store.flights.run(flight, work, look)
+            if not own:
+                mark("coalesced")
+        else:
+            mark("cached")
         reads.note(kept.expires_at)
         data: dict[str, Any] = orjson.loads(kept.payload)
         return data

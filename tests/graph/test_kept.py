@@ -41,8 +41,9 @@ async def asker(tmp_path: Path, provider: Provider) -> AsyncIterator[Asker]:
 
 
 def searches(asker: Asker) -> int:
-    """Queries that have reached Tilores."""
-    return asker.resources.client._budget.calls
+    """Requests that have reached Tilores."""
+    sent: int = asker.resources.client.report()["requests"]
+    return sent
 
 
 async def test_a_repeated_question_is_answered_from_before_the_graph(asker: Asker, provider: Provider) -> None:

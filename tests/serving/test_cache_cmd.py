@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.pipeline import MODEL, customer, keys
+from support.provider import Provider
+from support.redis_server import RedisServer
+from support.wire import Script
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -79,3 +85,25 @@ def test_the_embedded_server_ends_with_its_last_user(run: Run, tmp_path: Path) -
     assert place.stat().st_mode & 0o077 == 0
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert str(place) not in listed
+
+
+def test_without_any_setting_a_repeated_question_is_answered_from_what_is_kept(run: Run) -> None:
+    question = "what is the status of client 4002"
+    first = run("ask", question, TILORES_CACHE="")
+    second = run("ask", question, TILORES_CACHE="")
+    assert first.returncode == second.returncode == 0, first.stderr + second.stderr
+    assert "cached" not in first.stdout
+    assert re.search(r"cached, \d+ s old", second.stdout)
+    assert "cached" not in run("ask", question, "--fresh", TILORES_CACHE="").stdout
+
+
+def test_two_processes_over_one_redis_make_one_call(run: Run) -> None:
+    """Whichever comes second waits for the other's call, or finds its answer."""
+    with RedisServer() as redis, Provider() as provider, ThreadPoolExecutor() as pool:
+        provider.always(Script(f"It is {customer('4001')['last_name']}.", ttft_s=3.0))
+        variables = {**keys(provider), "TILORES_MODEL": MODEL, "TILORES_CACHE": redis.url}
+        asking = [pool.submit(run, "ask", "who is client ID 4001", "--json", **variables) for _ in range(2)]
+        replies = [json.loads(one.result().stdout) for one in asking]
+        assert replies[0]["reply"] == replies[1]["reply"]
+        assert [reply["model"] for reply in replies] == [MODEL, MODEL]
+        assert provider.counts.requests == 1

@@ -42,16 +42,26 @@ async def test_silence_opens_it_and_a_sign_of_life_closes_it() -> None:
 
 async def test_a_late_answer_among_prompt_ones_is_no_outage() -> None:
     """A call that is slow on a busy machine must not cost all others their second tier."""
-    guard = Guard("it", quick, 0.05)
-    late = asyncio.create_task(guard.run(slow))
+    guard = Guard("it", quick, 1.0)
+
+    async def late() -> None:
+        await guard.run(slow, 0.05)
+
+    waiting = asyncio.create_task(late())
     await asyncio.sleep(0.01)
     assert await guard.run(quick) == "here"
     with pytest.raises(TierDown):
-        await late
+        await waiting
     assert not guard.open
+    await guard.aclose()
+
+
+async def test_silence_after_an_answer_opens_it() -> None:
+    guard = Guard("it", quick, 0.02)
+    assert await guard.run(quick) == "here"
     with pytest.raises(TierDown):
         await guard.run(slow)
-    assert guard.open, "nobody was answered in the meantime"
+    assert guard.open
     await guard.aclose()
 
 

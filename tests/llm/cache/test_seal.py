@@ -177,3 +177,25 @@ def test_which_result_belongs_to_which_call_counts() -> None:
         for a, b in (("x", "y"), ("y", "x"))
     ]
     assert talks[0] != talks[1]
+
+
+def test_spaces_and_the_mark_at_the_end_make_no_other_question_and_all_else_does() -> None:
+    def named(text: str) -> bytes:
+        return orjson.dumps(conversation([HumanMessage(text)]))
+
+    same = {
+        named(text)
+        for text in ("who is client 4001", "who is client 4001?", " who is\n client  4001 ?!", "who is client 4001.")
+    }
+    assert len(same) == 1
+    others = (
+        "Who is client 4001",
+        "who is client 400 1",
+        "who is client 4.001",
+        "who is client 4001's",
+        "?",
+        "who is client -4001",
+    )
+    assert len(same | {named(text) for text in others}) == 1 + len(others)
+    exact = [orjson.dumps(conversation([AIMessage(text)])) for text in ("Yes.", "Yes")]
+    assert exact[0] != exact[1], "only what a person says is read this way"
