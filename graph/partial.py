@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 
@@ -44,7 +46,23 @@ def failures(turn: Sequence[AnyMessage]) -> list[Failure]:
         call = calls[message.tool_call_id]
         if FAILED in message.response_metadata and (key := call_key(call)) not in got:
             failed.setdefault(key, Failure(_in_words(call, names), str(message.response_metadata[FAILED])))
+        for part in _failed_parts(message):
+            key = json.dumps([message.name, part], sort_keys=True, default=str)
+            call = ToolCall(name=message.name or "", args=_whom(part), id=None)
+            failed.setdefault(key, Failure(_in_words(call, names), str(part["error"])))
     return list(failed.values())
+
+
+def _failed_parts(message: ToolMessage) -> list[dict[str, Any]]:
+    """Of a call that asked for several people, those who could not be looked up."""
+    artifact = message.artifact
+    if not isinstance(artifact, dict) or "apart" not in artifact or not artifact["note"]:
+        return []
+    return [part for part in json.loads(message.text).get("people", ()) if "error" in part]
+
+
+def _whom(part: Mapping[str, Any]) -> dict[str, Any]:
+    return part.get("searched") or {name: value for name, value in part.items() if name != "error"}
 
 
 def with_word_of(failed: Sequence[Failure], text: str) -> str:

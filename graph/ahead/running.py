@@ -92,19 +92,20 @@ class Running:
     async def _follow(self, subject: Subject, search: Started, after: Sequence[str]) -> None:
         await asyncio.wait([search.task])
         outcome = search.outcome
-        people = _people_of(outcome.message.artifact) if outcome is not None else []
-        if len(people) == 1:
+        people = singles(outcome.message.artifact) if outcome is not None else []
+        if people:
             found = Subject(subject.kind, subject.value, people[0])
             self.subjects[self.subjects.index(subject)] = found
             self._start_likely(found, after)
 
     def found(self, evidence: Iterable[Evidence]) -> None:
-        """A search of the model's has found somebody: start what is usually needed of them, while the model reads."""
+        """A search of the model's has found people: start what is usually needed of them, while the model reads."""
+        known = {subject.entity_id for subject in self.subjects}
         for one in evidence:
-            people = _people_of(one)
-            known = {subject.entity_id for subject in self.subjects}
-            if one["tool"] == "tilores_search" and len(people) == 1 and people[0] not in known:
-                self.expect(Subject(FOUND, "", people[0]))
+            for person in singles(one) if one["tool"] == "tilores_search" else ():
+                if person not in known:
+                    known.add(person)
+                    self.expect(Subject(FOUND, "", person))
 
     def _start_likely(self, subject: Subject, templates: Iterable[str]) -> None:
         for template in templates:
@@ -199,12 +200,15 @@ def _parted(call: ToolCall) -> tuple[dict[str, Any], set[str]]:
     return whom, fields
 
 
-def _people_of(artifact: Evidence | Any) -> list[str]:
+def singles(artifact: Evidence | Any) -> list[str]:
+    """The entities that are beyond doubt whom was asked for: the only match of a search."""
     if not isinstance(artifact, dict):
         return []
-    people = [person["entity_id"] for person in cast(Evidence, artifact)["entities"]]
-    more = any(f["name"] == "people found" and f["value"] != len(people) for f in artifact["figures"])
-    return [] if more else people
+    one = cast(Evidence, artifact)
+    if "apart" in one:
+        return [people[0] for people in one["apart"] if len(people) == 1]
+    more = any(figure["name"] == "people found" and figure["value"] != 1 for figure in one["figures"])
+    return [person["entity_id"] for person in one["entities"]] if len(one["entities"]) == 1 and not more else []
 
 
 def _heard(task: asyncio.Task[Any]) -> None:

@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from tilores_x.graph.ahead.budget import WasteBudget
 from tilores_x.graph.ahead.habits import Habits
 from tilores_x.graph.ahead.running import BY_HABIT, Running, Started, marks_of
-from tilores_x.graph.ahead.templates import Subject, needs_entity, template_of
+from tilores_x.graph.ahead.templates import Subject, needs_entity, one_by_one, template_of
 from tilores_x.graph.ahead.waiting import CALLS_STARTED_MORE, Measured, better_to_wait
 from tilores_x.graph.calling import call_key
 from tilores_x.graph.context import Context
@@ -195,9 +195,12 @@ def _asked(running: Running, turn: Sequence[AnyMessage]) -> dict[str, float]:
             by_seek = (call["id"] or "").startswith((PREFIX, BY_HABIT))
             if by_seek or call["id"] in failed or call_key(call) in named:
                 continue
-            for subject in running.subjects or _found(turn):
-                if (template := template_of(call, subject, running.said, known)) is not None:
-                    asked[template] = 1.0
+            for one in one_by_one(call):
+                if call_key(one) in named:
+                    continue
+                for subject in running.subjects or _found(turn):
+                    if (template := template_of(one, subject, running.said, known)) is not None:
+                        asked[template] = 1.0
     return asked
 
 

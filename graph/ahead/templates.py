@@ -28,6 +28,8 @@ _NEVER = frozenset(("record_ids", "record_id"))
 _VALUES = frozenset(("value", "values"))
 _FIELDS = frozenset(("fields", "show_fields"))
 _SEARCH = "tilores_search"
+_SEVERAL = {"people": "", "search_people": "", "entity_ids": "entity_id"}
+"""Arguments that list several, and the one in their place for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,23 @@ def template_of(call: ToolCall, subject: Subject, said: Words, known: Iterable[s
         return None
     text = json.dumps([call["name"], args], sort_keys=True, ensure_ascii=False)
     return text if len(text) <= LONGEST else None
+
+
+def one_by_one(call: ToolCall) -> list[ToolCall]:
+    """``call``, or where it asks for several people or entities, a call for each: a template is about one."""
+    args = dict(call["args"])
+    for many, each in _SEVERAL.items():
+        listed = args.pop(many, None)
+        if isinstance(listed, list) and listed:
+            wholes = [
+                {**one, **_only_fields(args)} if isinstance(one, Mapping) else {each: one, **args} for one in listed
+            ]
+            return [ToolCall(name=call["name"], args=whole, id=call["id"]) for whole in wholes]
+    return [call]
+
+
+def _only_fields(args: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in args.items() if name in _FIELDS}
 
 
 def filled(template: str, subject: Subject, said: Words) -> tuple[str, dict[str, Any]] | None:

@@ -18,7 +18,7 @@ from tilores_x.graph.ahead.habits import LIKELY, MOST_KINDS, MOST_TEMPLATES, PRO
 from tilores_x.graph.ahead.kinds import Kind, Said, Vocabulary
 from tilores_x.graph.ahead.running import Running, covers
 from tilores_x.graph.ahead.subjects import FOCUS, named_before
-from tilores_x.graph.ahead.templates import LONGEST, Subject, filled, template_of
+from tilores_x.graph.ahead.templates import LONGEST, Subject, filled, one_by_one, template_of
 from tilores_x.graph.ahead.waiting import Measured, better_to_wait, started_s, waited_s
 from tilores_x.graph.identifiers import Identifier, find_identifiers
 from tilores_x.graph.people import Words
@@ -119,6 +119,17 @@ def test_what_the_question_says_is_part_of_it_and_is_said_again_or_not_asked() -
 )
 def test_what_tells_who_or_what_it_was_is_not_learned(asked: ToolCall) -> None:
     assert template_of(asked, JANE, Words("is Jane Doe, 1234, over 700"), ["Jane", "Doe"]) is None
+
+
+def test_a_call_for_several_people_is_learned_as_one_for_each() -> None:
+    several = call(
+        "tilores_search", people=[{"EMAIL": "jane@example.com"}, {"EMAIL": "x@example.com"}], fields=["SCORE"]
+    )
+    singly = [one["args"] for one in one_by_one(several)]
+    assert singly == [{"EMAIL": address, "fields": ["SCORE"]} for address in ("jane@example.com", "x@example.com")]
+    both = call("tilores_entity", entity_ids=["entity-1", "entity-2"], fields=["SCORE"])
+    assert [one["args"]["entity_id"] for one in one_by_one(both)] == ["entity-1", "entity-2"]
+    assert one_by_one(call("tilores_search", EMAIL="x"))[0]["args"] == {"EMAIL": "x"}
 
 
 # Habits

@@ -265,6 +265,21 @@ async def test_when_one_of_several_lookups_fails_the_answer_says_what_is_missing
         assert [missing for missing in reply["missing"] if "the search for 4002 failed" in missing]
 
 
+async def test_of_several_asked_for_by_one_call_those_that_failed_are_named(tmp_path: Path) -> None:
+    def brain(messages: Wire, tools: Wire) -> Script:
+        if not results(messages):
+            return Script(tool_calls=(("tilores_search", {"people": [{"CLIENT_ID": "4001"}, {"CLIENT_ID": "4002"}]}),))
+        return Script("Found one.")
+
+    async with (
+        failing_sandbox('"4002"') as settings,
+        asking(tmp_path, brain, deadline_s=6, speculation="off", **settings) as (asker, _),
+    ):
+        reply = await asker.ask("who are 4001 and the other one")
+        assert "Not looked up: the search for 4002." in reply["reply"]
+        assert any("the search for 4002 failed" in missing for missing in reply["missing"])
+
+
 async def test_when_all_fail_there_is_no_answer_but_an_error(tmp_path: Path) -> None:
     async with (
         failing_sandbox('"4002"', '"4003"') as settings,
