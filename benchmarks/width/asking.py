@@ -33,9 +33,13 @@ class Asking:
 
     def do(self, **what: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
-        assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(what) + "\n")
         self._process.stdin.flush()
+        return self.told()
+
+    def told(self) -> dict[str, Any]:
+        """The next thing that it tells; the first is that it is ready."""
+        assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
             raise SystemExit(f"{self._process.args} ended with {self._process.wait()}")
@@ -137,6 +141,7 @@ async def _offered(ask: Ask, questions: list[Question], rate: float, longest_s: 
 async def _main(way: str, where: Where) -> None:
     loop = asyncio.get_running_loop()
     async with (RIVALS | growth.WAYS)[way](where) as ask:
+        print(json.dumps({"ready": True}), flush=True)
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             what = json.loads(line)
             if "rate" in what:

@@ -36,7 +36,10 @@ class Running:
                 customers.cache_clear()
             where = closes.enter_context(serving("sandbox", folder, "live" if live else "kept"))
             where |= closes.enter_context(serving("provider")) | {"cache_dir": cache_dir}
-            yield cls(where, {way: closes.enter_context(asking(way, where)) for way in ways})
+            processes = {way: closes.enter_context(asking(way, where)) for way in ways}
+            for process in processes.values():
+                process.told()
+            yield cls(where, processes)
 
     def counts(self) -> dict[str, float]:
         sandbox = counts(self.where["api_url"].rstrip("/"))

@@ -55,7 +55,7 @@ async def test_kept_answers_are_those_of_the_sandbox(tmp_path: Path) -> None:
                 assert told is not None
                 answered = await http.post("/", content=body, headers={"authorization": authorization})
                 assert orjson.loads(told) == answered.json()
-        # Two searches, whoever asks with whatever else; an entity; a search with fragments and one without; the metrics.
+        # Two searches, whoever asks with whatever else; an entity; the two of the one with fragments; the metrics.
         assert len(kept._answers) == 6
         assert await kept.answer({}, body) is None
     app.state.sandbox.close()
