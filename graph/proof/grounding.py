@@ -157,18 +157,20 @@ class EvidenceIndex:
 
     def _add_content(self, content: object) -> None:
         """Numbers that stand as numbers, and what reads as an identifier; other text is told by the facts."""
-        if isinstance(content, Mapping):
-            for key, part in content.items():
-                self._add_content(key)
-                self._add_content(part)
-        elif isinstance(content, list):
-            for part in content:
-                self._add_content(part)
-        elif isinstance(content, str):
-            if len(content) <= _LONGEST_ID and not any(character.isspace() for character in content):
-                self._put("identifier", content.casefold(), [])
-        elif isinstance(content, int | float) and not isinstance(content, bool):
-            self._put("number", number_key(content), [])
+        put, left = self._put, [content]
+        while left:
+            part = left.pop()
+            kind = type(part)  # as JSON is read: no other types come, and there are hundreds of parts
+            if kind is str:
+                if len(part) <= _LONGEST_ID and part.split(None, 1) == [part]:  # type: ignore[arg-type, attr-defined]
+                    put("identifier", part.casefold(), [])  # type: ignore[attr-defined]
+            elif kind is dict:
+                left += part  # type: ignore[arg-type, operator]
+                left += part.values()  # type: ignore[attr-defined]
+            elif kind is list:
+                left += part  # type: ignore[arg-type, operator]
+            elif kind is int or kind is float:
+                put("number", number_key(part), [])  # type: ignore[arg-type]
 
     def _put_item(self, item: Item, facts: list[Fact]) -> None:
         for key in item.keys:
