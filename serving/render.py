@@ -31,6 +31,9 @@ def show(reply: Reply, console: Console, *, source: str | None = None, trace: bo
 
         console.print()
         console.print(waterfall(reply["timings"], reply["seconds"], width=console.width))
+        if ahead := [timing["marks"] for timing in reply["timings"] if "speculated" in timing["marks"]]:
+            unused = sum("not used" in marks for marks in ahead)
+            console.print(f"{len(ahead)} looked up ahead of the model, {unused} of them not used", style="dim")
 
 
 def provenance(reply: Reply) -> RenderableType:
