@@ -74,18 +74,32 @@ class _Run:
         return True
 
     def _continue_calls(self, calls: list[Any]) -> bool:
-        found: list[tuple[int, str]] = []
+        """Take in further arguments of calls that have begun, and calls that begin, each under an index of its own."""
+        arguments: list[tuple[int, str]] = []
+        begun: list[Chunk] = []
+        places: dict[Any, int | None] = {}
+        for place, call in enumerate(self._calls):
+            places[_index(call)] = None if _index(call) in places else place
         for call in calls:
-            if not isinstance(call, dict) or not call.keys() <= _ARGUMENTS_ONLY:
+            index = _index(call)
+            if index is None or not isinstance(index, int):
                 return False
+            if index not in places:
+                places[index] = len(self._calls) + len(begun)
+                begun.append(call)
+                continue
             function = call.get("function")
-            if not isinstance(function, dict) or function.get("name") or not isinstance(function.get("arguments"), str):
+            if (
+                not call.keys() <= _ARGUMENTS_ONLY
+                or not isinstance(function, dict)
+                or function.get("name")
+                or not isinstance(function.get("arguments"), str)
+                or (place := places[index]) is None
+            ):
                 return False
-            places = [place for place, begun in enumerate(self._calls) if _index(begun) == call.get("index")]
-            if len(places) != 1 or call.get("index") is None:
-                return False
-            found.append((places[0], function["arguments"]))
-        for place, text in found:
+            arguments.append((place, function["arguments"]))
+        self._calls += begun
+        for place, text in arguments:
             self._arguments.setdefault(place, []).append(text)
         return True
 
