@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
+from copy import copy
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from tilores_x.errors import TiloresRefused, ToolFailed
+from tilores_x.errors import TiloresRefused, TiloresXError, ToolFailed
 from tilores_x.tools.access import Access, check_text
 from tilores_x.tools.api.lookup import Lookup
 from tilores_x.tools.asks import Answered, Ask, Question
-from tilores_x.tools.compact import Content, fewer_rows, fitted
+from tilores_x.tools.compact import Content
 from tilores_x.tools.facts import literal
 from tilores_x.tools.fields.paths import Path
-from tilores_x.tools.records import Evidence, Figure, Plain, evidence
+from tilores_x.tools.fit import parts_of
+from tilores_x.tools.fit_answers import fit_answers, still_shown
+from tilores_x.tools.records import Evidence, Fact, Figure, Plain, evidence
 from tilores_x.tools.rows import row_facts, row_selection
+from tilores_x.tools.several import MOST_AT_ONCE, each_alone, missing
 from tilores_x.tools.where import Condition, criteria
 
 NAME = "tilores_insights"
@@ -26,11 +31,11 @@ MOST_CONDITIONS = 20
 MOST_GROUPS = 50
 
 DESCRIPTION = """\
-Aggregate over ALL records of one entity: filter with `where`, order with `sort`, cut with `limit`, group with \
-`group_by`, and ask. Records are sparse: one that lacks a field is left out where that field is sorted, grouped or \
-aggregated by. For the two newest reports: sort by their date DESC, limit 2, ask `records` with the fields of \
-interest. newest and oldest take dates written YYYY-MM-DD as well as full times. Values that belong together stand in \
-one row."""
+Aggregate over ALL records of an entity (or the same of several, by `entity_ids`): filter with `where`, order with \
+`sort`, cut with `limit`, group with `group_by`, and ask. Records are sparse: one that lacks a field is left out where \
+that field is sorted, grouped or aggregated by. For the two newest reports: sort by their date DESC, limit 2, ask \
+`records` with the fields of interest. newest and oldest take dates written YYYY-MM-DD as well as full times. Values \
+that belong together stand in one row."""
 
 
 class Order(BaseModel):
@@ -52,7 +57,8 @@ class InsightsArguments(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    entity_id: str
+    entity_id: str | None = None
+    entity_ids: list[str] | None = Field(None, description="The same of several entities, as to compare them")
     where: list[Condition] = Field(default_factory=list, max_length=MOST_CONDITIONS, description="All must hold")
     sort: list[Order] = Field(default_factory=list, max_length=5)
     limit: int | None = Field(None, ge=1, le=10_000, description="Only the first records, after sorting")
@@ -66,15 +72,51 @@ async def insights(access: Access, arguments: InsightsArguments) -> tuple[Conten
     Raises:
         ToolFailed: a field is unknown or may not be used so, the entity doesn't exist, or Tilores can't work it out.
     """
+    if bool(arguments.entity_id) == bool(arguments.entity_ids):
+        raise ToolFailed("Give entity_id, or entity_ids for several.")
     check_text(arguments.model_dump())
     request = _Request(access, arguments)
-    found = await request.run()
-    if any(not question.in_days(part) for question, part in request.parts(found)):
-        found = await request.natively(found).run()
-    return request.read(found)
+    shown = evidence(NAME, arguments.model_dump(exclude_none=True, exclude_defaults=True))
+    content: Content = {"ok": True}
+    if arguments.entity_id:
+        part, proof = await request.answer(arguments.entity_id)
+        content |= part
+        parts = [(part, proof)]
+    else:
+        ids = list(dict.fromkeys(arguments.entity_ids or ()))
+        asked = ids[:MOST_AT_ONCE]
+        outcomes = await each_alone([request.answer(entity_id) for entity_id in asked])
+        parts = [outcome for outcome in outcomes if not isinstance(outcome, TiloresXError)]
+        content["people"] = [
+            {"entity_id": entity_id, "error": str(outcome)} if isinstance(outcome, TiloresXError) else outcome[0]
+            for entity_id, outcome in zip(asked, outcomes, strict=True)
+        ]
+        shown["apart"] = [[entity_id] for entity_id in asked]
+        if failed := len(asked) - len(parts):
+            content["missing"] = missing(failed, len(asked), "entities")
+        if beyond := len(ids) - len(asked):
+            content["left_out"] = f"{beyond} entities beyond the first {MOST_AT_ONCE}, ask for them in another call"
+    fit_answers(content)
+    told = {part.get("entity_id") for part in parts_of(content)}
+    for proof in (proof for part, proof in parts if part["entity_id"] in told):
+        shown["facts"] += proof.facts
+        shown["figures"] += proof.figures
+    shown["facts"] = still_shown(shown["facts"], content)
+    shown["note"] = "; ".join(content[key] for key in ("missing", "left_out") if key in content) or None
+    return content, shown
+
+
+@dataclass(slots=True)
+class _Proof:
+    """What the answers about one entity rest on."""
+
+    facts: list[Fact] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
 
 
 class _Request:
+    """What is asked, of whichever entity."""
+
     def __init__(self, access: Access, arguments: InsightsArguments) -> None:
         self.access = access
         self.arguments = arguments
@@ -86,13 +128,23 @@ class _Request:
         self.order = ", ".join(f'{{field: "{path.star}", direction: {direction}}}' for path, direction in orders)
         self.questions = [Question.checked(access, ask, f"a{at}") for at, ask in enumerate(arguments.ask)]
 
-    def natively(self, found: Mapping[str, Any]) -> _Request:
-        """The same with newest and oldest left to Tilores where the values aren't plain dates."""
-        mixed = {question.alias for question, part in self.parts(found) if not question.in_days(part)}
-        self.questions = [q.natively() if q.alias in mixed else q for q in self.questions]
-        return self
+    async def answer(self, entity_id: str) -> tuple[Content, _Proof]:
+        """What is told of one entity, and its proof.
 
-    @property
+        Raises:
+            ToolFailed: the entity doesn't exist, or Tilores can't work it out.
+        """
+        found = await self._run(entity_id)
+        mixed = {question.alias for question, part in self._parts(found) if not question.in_days(part)}
+        if not mixed:
+            return self._read(entity_id, found)
+        # Newest and oldest are left to Tilores where the values aren't plain dates.
+        request = copy(self)
+        request.questions = [q.natively() if q.alias in mixed else q for q in self.questions]
+        request.__dict__.pop("_text", None)
+        return request._read(entity_id, await request._run(entity_id))
+
+    @cached_property
     def _text(self) -> str:
         inner = " ".join(["count", *(question.text for question in self.questions)])
         if self.groups:
@@ -105,9 +157,9 @@ class _Request:
         kept = f"all: count kept: filter(conditions: $where) {{ {inner} }}"
         return f"entity(input: $input) {{ entity {{ recordInsights {{ {kept} }} }} }}"
 
-    async def run(self) -> Mapping[str, Any]:
+    async def _run(self, entity_id: str) -> Mapping[str, Any]:
         """The innermost records' answers: ``count``, and aliases or ``groups``; failed ones as ``errors`` by alias."""
-        variables = {"input": {"id": self.arguments.entity_id}, "where": self.conditions}
+        variables = {"input": {"id": entity_id}, "where": self.conditions}
         errors: dict[str, str] = {}
         try:
             data = {"entity": await self.access.client.look_up(Lookup(self._text, variables, _TYPES))}
@@ -117,7 +169,7 @@ class _Request:
         entity = (data.get("entity") or {}).get("entity")
         if entity is None:
             raise ToolFailed(
-                f"No entity has the id {self.arguments.entity_id!r}. Take one from tilores_search, or give "
+                f"No entity has the id {entity_id!r}. Take one from tilores_search, or give "
                 "a record's id to tilores_entity."
             )
         found = entity["recordInsights"]["kept"]
@@ -127,6 +179,8 @@ class _Request:
 
     def _failed(self, refused: TiloresRefused) -> dict[str, str]:
         """What failed, by alias, where the rest of the answer stands."""
+        if not refused.errors:
+            raise ToolFailed(f"{refused} Narrow it with `where` or `limit`, or ask for less.") from refused
         whole = ((refused.data or {}).get("entity") or {}).get("entity")
         aliases = {question.alias: question for question in self.questions}
         errors: dict[str, str] = {}
@@ -141,34 +195,30 @@ class _Request:
             )
         return errors
 
-    def parts(self, found: Mapping[str, Any]) -> list[tuple[Question, Any]]:
+    def _parts(self, found: Mapping[str, Any]) -> list[tuple[Question, Any]]:
         scopes = found["groups"] if self.groups else [found]
         return [(q, scope[q.alias]) for scope in scopes for q in self.questions if q.alias not in found["errors"]]
 
-    def read(self, found: Mapping[str, Any]) -> tuple[Content, Evidence]:
-        arguments = self.arguments
-        content: Content = {"ok": True, "entity_id": arguments.entity_id, "count": found["count"]}
-        shown = evidence(NAME, arguments.model_dump(exclude_none=True, exclude_defaults=True))
-        shown["figures"].append(_figure(arguments.entity_id, "records", found["count"], (), found["count"]))
+    def _read(self, entity_id: str, found: Mapping[str, Any]) -> tuple[Content, _Proof]:
+        content: Content = {"entity_id": entity_id, "count": found["count"]}
+        proof = _Proof()
+        proof.figures.append(_figure(entity_id, "records", found["count"], (), found["count"]))
         if self.groups:
             content["groups"] = []
             for group in found["groups"][:MOST_GROUPS]:
                 key = {path.text: self.access.shown(path, path.values(group["key"])[0]) for path in self.groups}
                 results, answers = self._results(group, found["errors"])
                 content["groups"].append({"group": key, "count": group["count"], "results": results})
-                name = "records with " + ", ".join(f"{field} {value}" for field, value in key.items())
+                name = "records with " + ", ".join(f"{name} {value}" for name, value in key.items())
                 key_rows = [{"record_id": group["key"]["id"], **key}]
-                shown["figures"].append(_figure(arguments.entity_id, name, group["count"], key_rows, group["count"]))
-                self._prove(shown, answers)
+                proof.figures.append(_figure(entity_id, name, group["count"], key_rows, group["count"]))
+                self._prove(entity_id, proof, answers)
             if len(found["groups"]) > MOST_GROUPS:
                 content["left_out"] = f"{len(found['groups']) - MOST_GROUPS} more groups"
         else:
             content["results"], answers = self._results(found, found["errors"])
-            self._prove(shown, answers)
-        fitted(content, [*(partial(_shorter, most=most) for most in (50, 20, 10, 5)), _drop_last, _drop_values])
-        _only_shown(shown, content)
-        shown["note"] = content.get("left_out")
-        return content, shown
+            self._prove(entity_id, proof, answers)
+        return content, proof
 
     def _results(
         self, scope: Mapping[str, Any], errors: Mapping[str, str]
@@ -181,10 +231,9 @@ class _Request:
         ]
         return [*(answer.result for answer in answers), *failed], answers
 
-    def _prove(self, shown: Evidence, answers: Sequence[Answered]) -> None:
-        entity_id = self.arguments.entity_id
+    def _prove(self, entity_id: str, proof: _Proof, answers: Sequence[Answered]) -> None:
         for answer in answers:
-            shown["facts"].extend(row_facts(entity_id, answer.rows))
+            proof.facts.extend(row_facts(entity_id, answer.rows))
             result = answer.result
             name = f"{result['function']} of {result['field']}" if result["field"] else result["function"]
             values = result["value"] if isinstance(result["value"], list) else [result["value"]]
@@ -192,14 +241,12 @@ class _Request:
                 for entry in values:
                     rows = [r for r in answer.rows if entry["value"] in r.values()]
                     label = f"records with {result['field']} {entry['value']}"
-                    shown["figures"].append(_figure(entity_id, label, entry["count"], rows, entry["count"]))
-                    shown["figures"].append(
-                        _figure(entity_id, label, entry["percent"], rows, entry["count"], "percent")
-                    )
+                    proof.figures.append(_figure(entity_id, label, entry["count"], rows, entry["count"]))
+                    proof.figures.append(_figure(entity_id, label, entry["percent"], rows, entry["count"], "percent"))
                 continue
             for value in values:
                 if isinstance(value, str | int | float):
-                    shown["figures"].append(_figure(entity_id, name, value, answer.rows, answer.count))
+                    proof.figures.append(_figure(entity_id, name, value, answer.rows, answer.count))
 
 
 def _testable(access: Access, name: str, use: str) -> Path:
@@ -231,51 +278,3 @@ def _advice(arguments: InsightsArguments) -> str:
     if any(condition.op in ("lt", "le", "gt", "ge") for condition in arguments.where):
         return "lt, le, gt and ge need plain numbers in every record: ask for the values instead."
     return "Ask for `records` or `values_distinct` to see what the field holds."
-
-
-def _every_result(content: Content) -> list[dict[str, Any]]:
-    scopes = content.get("groups") or [content]
-    return [result for scope in scopes for result in scope.get("results", [])]
-
-
-def _shorter(content: Content, most: int) -> str | None:
-    cut = False
-    for result in _every_result(content):
-        if isinstance(result["value"], list) and len(result["value"]) > most:
-            del result["value"][most:]
-            cut = True
-        if len(result.get("record_ids", ())) > 3:
-            del result["record_ids"][3:]
-    return f"only the first {most} values or rows of each result" if cut else None
-
-
-def _drop_last(content: Content) -> str | None:
-    key = "groups" if "groups" in content else "results"
-    kept = fewer_rows(content[key], 10_000)
-    dropped = len(content[key]) - len(kept)
-    if not kept:
-        return None
-    content[key] = kept
-    return f"the last {dropped} {key}" if dropped else None
-
-
-def _drop_values(content: Content) -> str | None:
-    for result in _every_result(content):
-        if isinstance(result["value"], list):
-            result["value"] = fewer_rows(result["value"], 2_000)
-    return "values or rows that are too long"
-
-
-def _only_shown(shown: Evidence, content: Content) -> None:
-    """Rows cut from the content are no evidence either."""
-    if "left_out" not in content:
-        return
-    text = {
-        (row["record_id"], field)
-        for result in _every_result(content)
-        for row in (result["value"] if isinstance(result["value"], list) else [])
-        if isinstance(row, dict) and "record_id" in row
-        for field in row
-    }
-    listed = {record_id for result in _every_result(content) for record_id in result.get("record_ids", ())}
-    shown["facts"] = [f for f in shown["facts"] if (f["record_id"], f["field"]) in text or f["record_id"] in listed]
