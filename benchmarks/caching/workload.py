@@ -122,31 +122,33 @@ async def workload(provider: Provider, folder: Path, count: int, seed: int) -> l
         return share(number, count)
 
     follow = of_all(sum(len(one.path) > 1 for one in first))
+    perfect, by_meaning = of_all(count - conversations), of_all(count - things)
     return [
         f"Workload (seed {seed}): {count:,} questions of {USERS} users about {len(customers)} customers by Zipf's law",
         f"(exponent {ZIPF:g}); {follow} are follow-ups, which rest on the conversation before them; half of the users",
         f"type question marks. **{of_all(hits)} made no model call**; {count - hits:,} calls were made.",
         "",
-        f"What bounds it is the cold cache: these are {conversations:,} different conversations, each of which must be",
-        f"answered once, so that an endless cache with perfect keys reaches {of_all(count - conversations)}: ours makes no",
-        f"call that this one would not. They ask {things:,} different things (a customer and a topic): even a cache that",
-        f"understood this, and ignored what was said before, would reach {of_all(count - things)} and not 90 %. Ours does",
-        "not try: a follow-up may mean something else after another answer. The share rises as the cache is kept:",
+        f"What bounds it is the cold cache: these are {conversations:,} different conversations, and each must be",
+        f"answered once. An endless cache with perfect keys reaches {perfect}, and ours makes no call that this one",
+        f"would not. They ask {things:,} different things (a customer and a topic): even a cache that understood this,",
+        f"and ignored what was said before, would reach {by_meaning}, not 90 %. Ours does not try: a follow-up may mean",
+        "something else after another answer. The share rises as the cache is kept:",
         "",
         f"| {count:,} questions a day, day | no model call | bound (no conversation is answered twice) |",
         "|---|---|---|",
         *_by_day(questions, run.made, count),
         "",
-        f"With the {len(ahead)} opening questions answered ahead (`tilores-x warm`; these calls come on top), the first",
-        f"day has {of_all(count - sum(warmed))}. The bounds of a cold first day by the exponent:",
+        f"With the {len(ahead)} opening questions answered ahead (`tilores-x warm`; these calls come on top), the",
+        f"first day has {of_all(count - sum(warmed))}. The bounds of a cold first day by the exponent:",
         "",
         "| exponent | perfect keys | by meaning |",
         "|---|---|---|",
         *_by_exponent(customers, count, seed),
         "",
         f"Memory over all {len(questions):,} questions: at most {run.most_bytes / 1e6:.1f} MB of the 67.1 MB given,",
-        f"{run.evictions} evictions. Given 1.05 MB: never more than {small.most_bytes / 1e6:.2f} MB at {small.evictions:,}",
-        f"evictions, and {of_all(count - sum(small.made))} of the first {count:,} questions without a model call.",
+        f"{run.evictions} evictions. Given 1.05 MB: never more than {small.most_bytes / 1e6:.2f} MB,",
+        f"{small.evictions:,} evictions, and {of_all(count - sum(small.made))} of the first {count:,} questions",
+        "without a model call.",
     ]
 
 

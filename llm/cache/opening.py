@@ -118,6 +118,8 @@ async def _watched(cache: Cache, embedded: EmbeddedRedis | None) -> None:
     if embedded is not None:
         with contextlib.suppress(ConfigError):
             await embedded.start()
+    if isinstance(store.shared, RedisTier):
+        await store.shared.connect()
     cache._up.set()
     while isinstance(store.shared, RedisTier):
         await asyncio.sleep(EVERY_S)

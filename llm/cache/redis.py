@@ -52,6 +52,11 @@ class RedisTier:
             client = self._clients[loop] = connect(url, self.guard.timeout_s)
         return client
 
+    async def connect(self) -> None:
+        """Have a connection before the first question wants one: making it takes longer than a lookup may."""
+        with contextlib.suppress(TierDown):
+            await self.guard.run(self._ping)
+
     async def _ping(self) -> object:
         return await self.client.ping()
 

@@ -71,7 +71,8 @@ class Results:
 
             flight = f"{key}:fresh" if fresh else key
             look = None if fresh else partial(self.store.get, key)
-            kept, own = await self.store.flights.run(flight, work, look)
+            landed, own = await self.store.flights.run(flight, work, look)
+            kept = landed
             if not own:
                 mark("coalesced")
         else:
