@@ -24,9 +24,9 @@ def fit_people(content: Content) -> Content:
         partial(_fewer_records, bytes_all=0),
         *(partial(_facts_of_first, most=most) for most in (5, 2, 1)),
         *(partial(_shorter_labels, names=names) for names in ((), _NAMES)),
-        *(partial(_fewer_fields, bytes_all=size) for size in (6000, 4000, 2000)),
-        *(partial(_fewer_people, most=most) for most in (5, 1)),
         _no_labels,
+        *(partial(_fewer_fields, bytes_all=size) for size in (8000, 6000, 4000, 2000)),
+        *(partial(_fewer_people, most=most) for most in (5, 1)),
         *(partial(_fewer_parts, bytes_all=size) for size in (10_000, 6000)),
     ]
     return fitted(content, steps)
