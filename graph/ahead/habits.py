@@ -24,6 +24,12 @@ DECAY = 0.9
 LIKELY = 0.5
 """The share of turns from which on a template is started ahead."""
 
+ALIKE = 0.5
+"""How like a kind must be to stand in for one that was never met: the share of words in common."""
+
+OTHERWISE_NAMED = 0.1
+"""What it takes off that people are named in another way."""
+
 PROBE_EVERY = 16
 """One turn in so many is answered as if nothing were known, or nothing would be learned any more."""
 
@@ -69,8 +75,18 @@ class Habits:
         return list(self._kinds.values())
 
     def of(self, tenant: str, kind: Kind) -> Habit:
-        """What is known of a kind; an empty habit where nothing is."""
-        return self._kinds.get((tenant, kind)) or Habit()
+        """What is known of a kind, or else of the one most like it; an empty habit where there is none.
+
+        How people are named matters little beside what is asked: a template that doesn't fit is passed over.
+        """
+        known = self._kinds.get((tenant, kind))
+        if known is not None:
+            return known
+        best, most = None, ALIKE
+        for (whose, other), habit in reversed(self._kinds.items()):
+            if whose == tenant and (alike := _alike(kind, other)) >= most:
+                best, most = habit, alike + 1e-9  # of equals the one met last
+        return best or Habit()
 
     def learn(
         self, tenant: str, kind: Kind, asked: Mapping[str, float], *, model_calls: int, waited: bool | None
@@ -94,6 +110,13 @@ class Habits:
             habit.calls_waited = _mean(habit.calls_waited, model_calls)
         elif waited is False:
             habit.calls_started = _mean(habit.calls_started, model_calls)
+
+
+def _alike(one: Kind, other: Kind) -> float:
+    mine, theirs = set(one.words), set(other.words)
+    if not mine & theirs:
+        return 0.0
+    return len(mine & theirs) / len(mine | theirs) - (OTHERWISE_NAMED if one.named != other.named else 0.0)
 
 
 def _mean(known: float | None, new: float) -> float:

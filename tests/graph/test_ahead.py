@@ -147,6 +147,17 @@ def test_what_most_turns_asked_is_likely_and_what_none_asks_is_forgotten() -> No
     assert habits.of("b", asked).likely() == []  # another tenant's
 
 
+def test_a_kind_never_met_is_taken_for_the_one_most_like_it() -> None:
+    habits = Habits()
+    habits.learn("a", Kind(("credi", "score"), ("email",)), {"scores": 1.0}, model_calls=2, waited=None)
+    habits.learn("a", Kind(("late", "payme"), ("email",)), {"payments": 1.0}, model_calls=2, waited=None)
+    assert habits.of("a", Kind(("credi", "newes", "score"), ("phone",))).likely() == ["scores"]
+    assert habits.of("a", Kind(("payme",), ("email",))).likely() == ["payments"]
+    assert habits.of("a", Kind(("confl", "score"), ("email",))).likely() == []
+    assert habits.of("a", Kind((), ("email",))).likely() == []
+    assert habits.of("b", Kind(("credi", "score"), ("email",))).likely() == []
+
+
 def test_one_turn_in_sixteen_is_a_probe() -> None:
     habits, asked = Habits(), Kind((), ())
     probes = []
