@@ -31,10 +31,7 @@ _NUMERIC = {
     "sum": "sum", "average": "average", "min": "min", "max": "max", "median": "median",
     "standard_deviation": "standardDeviation", "confidence": "confidence",
 }  # fmt: skip
-_LISTS = {
-    "values": "values", "values_distinct": "valuesDistinct",
-    "flatten": "flatten", "flatten_distinct": "flattenDistinct",
-}  # fmt: skip
+_LISTS = {"values": "values", "flatten": "flatten", "flatten_distinct": "flattenDistinct"}
 _ROWS = {"first", "last", "records"}
 _DATED = {"newest", "oldest"}
 #: Functions that tell nothing about a masked value but its mask.
@@ -47,10 +44,10 @@ class Ask(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     function: Function = Field(
-        description="count, count_distinct (of `fields` together), values (all), values_distinct, frequency (most "
-        "frequent first), sum/average/min/max/median/standard_deviation/confidence of numbers, newest/oldest (the "
-        "record with the latest/earliest date in `field`, showing `fields`), first/last record, flatten (of a field "
-        "that holds a list), records (rows of `fields`)"
+        description="count, count_distinct (of `fields` together), values (all), values_distinct (most frequent first), "
+        "frequency (most frequent first), sum/average/min/max/median/standard_deviation/confidence of numbers, "
+        "newest/oldest (the record with the latest/earliest date in `field`, showing `fields`), first/last record, "
+        "flatten (of a field that holds a list), records (rows of `fields`)"
     )
     field: str | None = Field(None, description="Dotted path; `*` runs over a list")
     fields: list[str] | None = Field(
@@ -145,12 +142,14 @@ class Question:
             rows = f'rows: sort(criteria: [{{field: "{star}", direction: {order}}}]) {{ {sorted_rows} }}'
         if function in _NUMERIC:
             return f'value: {_NUMERIC[function]}(field: "{star}") {rows}'
-        if function == "values":
-            return f'value: limit(count: {MOST_ROWS}) {{ values(field: "{star}") }} {rows}'
         if function in _LISTS:
             # flatten opens the list itself, so it is told where the list is, not its elements.
             star = star.removesuffix(".*") if "flatten" in function else star
-            return f'value: {_LISTS[function]}(field: "{star}") {rows}'
+            return f'value: limit(count: {MOST_ROWS}) {{ values: {_LISTS[function]}(field: "{star}") }} {rows}'
+        if function == "values_distinct":
+            # Not valuesDistinct, which has no bound: ten thousand records may hold as many values.
+            most = f'frequencyDistribution(field: "{star}", top: {MOST_ROWS}, direction: DESC) {{ value }}'
+            return f"value: {most} distinct: countDistinct(fields: {literal([star])}) {rows}"
         entries = "{ value frequency percentage }"
         return f'value: frequencyDistribution(field: "{star}", top: {self.top}, direction: DESC) {entries} {rows}'
 
@@ -217,8 +216,10 @@ class Question:
         )
         result |= {"value": self._value(part["value"]), "records": part["count"]}
         result["record_ids"] = [found["record_id"] for found in rows[:ROWS_NAMED]]
-        if function == "values" and part["count"] > MOST_ROWS:
+        if function in _LISTS and part["count"] > MOST_ROWS:
             result["left_out"] = f"only the first {MOST_ROWS} of {part['count']} records were looked at"
+        if part.get("distinct", 0) > MOST_ROWS:
+            result["left_out"] = f"only the {MOST_ROWS} most frequent of {part['distinct']} values were looked at"
         return Answered(result, rows, part["count"])
 
     def _rows(self, records: Iterable[Mapping[str, Any]], *paths: Path) -> list[Row]:
@@ -235,7 +236,7 @@ class Question:
                 known["count"] += entry["frequency"]
                 known["percent"] = round(known["percent"] + entry["percentage"] * 100, 2)
             return list(merged.values())
-        values = value["values"] if self.function == "values" else value
+        values = [entry["value"] for entry in value] if self.function == "values_distinct" else value["values"]
         shown_values = [self.access.shown(self.path, one) for one in values]
         return list({repr(one): one for one in shown_values}.values()) if "distinct" in self.function else shown_values
 
