@@ -94,10 +94,10 @@ class _Run:
                 or not isinstance(function, dict)
                 or function.get("name")
                 or not isinstance(function.get("arguments"), str)
-                or (place := places[index]) is None
+                or (at := places[index]) is None
             ):
                 return False
-            arguments.append((place, function["arguments"]))
+            arguments.append((at, function["arguments"]))
         self._calls += begun
         for place, text in arguments:
             self._arguments.setdefault(place, []).append(text)

@@ -24,7 +24,7 @@ CONNECT_S = 5.0
 
 DRAIN_S = 0.02
 MUCH = 16_384
-"""Bytes in one read that show that it was none too early."""
+"""Bytes in one read, or in the last few, that show that it was none too early."""
 
 LONGEST_ERROR = 65_536
 _OPTIONS = ("extra_headers", "extra_query", "extra_body", "timeout")
@@ -78,21 +78,15 @@ class Line:
     async def _read(self, response: aiohttp.ClientResponse, *, heard: bool) -> AsyncGenerator[list[dict[str, Any]]]:
         reader, runs, content = EventReader(), TextRuns(), response.content
         connection = response.connection
-        clock = asyncio.get_running_loop().time
         with ExitStack() as speaking:
             pace: Pace | None = None
-            due_at: float | None = None
-            piece = b""
-            pieces: list[bytes] = []
+            much = 0.0
             while not (reader.done or content.at_eof()):
-                if pace is not None and connection is not None and not content.is_eof() and len(piece) < MUCH:
-                    await pace.gap(connection.protocol)  # type: ignore[arg-type]
-                piece = await _piece(content, due_at if pieces else None)
-                pieces.append(piece)
-                if due_at is not None and clock() < due_at and not content.at_eof():
-                    continue
-                events = runs.joined(reader.feed(b"".join(pieces)))
-                pieces.clear()
+                if pace is not None and much < MUCH:
+                    await pace.pause(content, connection and connection.protocol)
+                piece = await content.readany()
+                much = max(much / 2, len(piece))
+                events = runs.joined(reader.feed(piece))
                 if not events:
                     continue
                 chunks, broken = parsed(events)
@@ -102,7 +96,6 @@ class Line:
                     yield chunks[:fault]
                     if pace is None:
                         pace = speaking.enter_context(Pace(heard=heard))
-                    due_at = clock() + pace.pause_s
                 if fault is not None:
                     raise self._stream_error(chunks[fault])
                 if broken is not None:
@@ -141,19 +134,6 @@ class Line:
             message = "An error occurred during streaming"
         error: Exception = self.errors.APIError(message, request=self._request(), body=body)
         return error
-
-
-async def _piece(content: aiohttp.StreamReader, until: float | None) -> bytes:
-    """What comes next, or nothing when ``until`` (on the loop's clock) has come first."""
-    if until is None:
-        return await content.readany()
-    try:
-        async with asyncio.timeout_at(until) as limit:
-            return await content.readany()
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        return b""
 
 
 def _is_fault(chunk: Any) -> bool:

@@ -8,16 +8,17 @@ of so many reads and chunks a second, so that a process with hundreds of streams
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
-READS_PER_S = 5_000
-"""Of all streams of the process together: less than a fifth of a core."""
+READS_PER_S = 2_500
+"""Of all streams of the process together: less than a tenth of a core."""
 
 CHUNKS_PER_S = 1_600
 """Likewise: a quarter of a core."""
 
-LONGEST_GAP_S = 0.05
+LONGEST_GAP_S = 0.08
 """Between two reads of one stream. Its end is seen so much later, at the worst."""
 
 LONGEST_PAUSE_S = 0.1
@@ -35,19 +36,28 @@ class Reading(Protocol):
     def resume_reading(self) -> None: ...
 
 
+class Content(Protocol):
+    """What holds the bytes that were read: aiohttp's stream."""
+
+    def on_eof(self, callback: Callable[[], None], /) -> None: ...
+
+
 class Pace:
     """Of one stream, from its first chunk on; ``heard`` says that somebody sees its chunks as they come. ::
 
     with Pace(heard=True) as pace:
-        await pace.gap(connection)
+        await pace.pause(response.content, response.connection.protocol)
     """
 
     _speaking = 0
 
     def __init__(self, *, heard: bool) -> None:
         self._heard = heard
+        self._loop = asyncio.get_running_loop()
+        self._listening = self._ended = False
+        self._waiting: asyncio.Future[None] | None = None
 
-    def __enter__(self) -> Pace:
+    def __enter__(self) -> Self:
         Pace._speaking += 1
         return self
 
@@ -66,13 +76,37 @@ class Pace:
         pause_s = min(LONGEST_PAUSE_S, Pace._speaking / CHUNKS_PER_S) if self._heard else LONGEST_PAUSE_S
         return pause_s if pause_s >= SHORTEST_S else 0.0
 
-    async def gap(self, connection: Reading) -> None:
-        """Leave what comes in to the system for a while: it wakes nobody until it is read."""
-        gap_s = self.gap_s
-        if not gap_s:
+    async def pause(self, content: Content, connection: Reading | None) -> None:
+        """Wait before the next chunk; not where the stream has ended.
+
+        For a part of it what comes in is left to the system, and wakes nobody; then it gathers in ``content``.
+        """
+        until = self._loop.time() + self.pause_s
+        gap_s = min(self.gap_s, self.pause_s)
+        if self._ended or not self.pause_s:
             return
-        connection.pause_reading()
+        if gap_s and connection is not None:
+            connection.pause_reading()
+            try:
+                await asyncio.sleep(gap_s)
+            finally:
+                connection.resume_reading()
+        if not self._listening:
+            self._listening = True
+            content.on_eof(self._end)
+        if self._ended or self._loop.time() >= until:
+            return
+        self._waiting = self._loop.create_future()
+        timer = self._loop.call_at(until, self._wake)
         try:
-            await asyncio.sleep(gap_s)
+            await self._waiting
         finally:
-            connection.resume_reading()
+            timer.cancel()
+
+    def _end(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)

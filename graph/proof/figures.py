@@ -48,8 +48,11 @@ _MONTHS = {
 _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
+_DIGIT = re.compile(r"\d")
+_SIGN = re.compile(r"\d[-/.]\d")
+_MONTH_NAME = re.compile(_MONTH, re.IGNORECASE)
 _DATES = [
-    re.compile(pattern, re.IGNORECASE)
+    (re.compile(pattern, re.IGNORECASE), _MONTH in pattern)
     for pattern in (
         r"(?<![\w.-])(?P<year>\d{4})[-/.](?P<month>\d{1,2})[-/.](?P<day>\d{1,2})(?=T\d|(?![\w-]))",
         r"(?<![\w./-])(?P<a>\d{1,2})(?P<sign>[-/.])(?P<b>\d{1,2})(?P=sign)(?P<year>\d{4}|\d{2})(?![\w/-])",
@@ -111,19 +114,23 @@ def read_value(text: str) -> tuple[Item, ...]:
 
 
 def _read(text: str, prose: bool) -> Iterator[Item]:
-    if not any(character.isdigit() for character in text) and "@" not in text and not prose:
-        return
+    """What a pattern can't do without is looked for before the pattern: most values are plain words or figures."""
     rest = _Rest(text)
     if prose:
         rest.blank(_LIST_MARK)
-    yield from rest.take(EMAIL, lambda m: Item("email", (m[0].casefold(),), m[0], *m.span()))
-    for pattern in _DATES:
-        yield from rest.take(pattern, _date)
-    yield from rest.take(_TIME, _time)
-    yield from rest.take(_IDENTIFIER, _identifier)
-    yield from rest.phones()
-    rest.blank(_ORDINAL)
-    yield from rest.take(_NUMBER, _number)
+    if "@" in text:
+        yield from rest.take(EMAIL, lambda m: Item("email", (m[0].casefold(),), m[0], *m.span()))
+    if _DIGIT.search(text):
+        signs, months = _SIGN.search(text), _MONTH_NAME.search(text)
+        for pattern, named in _DATES:
+            if months if named else signs:
+                yield from rest.take(pattern, _date)
+        if ":" in text:
+            yield from rest.take(_TIME, _time)
+        yield from rest.take(_IDENTIFIER, _identifier)
+        yield from rest.phones()
+        rest.blank(_ORDINAL)
+        yield from rest.take(_NUMBER, _number)
     if prose:
         yield from rest.take(_WORD, _number_word)
 

@@ -165,10 +165,10 @@ class EvidenceIndex:
                 if len(part) <= _LONGEST_ID and part.split(None, 1) == [part]:  # type: ignore[arg-type, attr-defined]
                     put("identifier", part.casefold(), [])  # type: ignore[attr-defined]
             elif kind is dict:
-                left += part  # type: ignore[arg-type, operator]
+                left += part  # type: ignore[arg-type]
                 left += part.values()  # type: ignore[attr-defined]
             elif kind is list:
-                left += part  # type: ignore[arg-type, operator]
+                left += part  # type: ignore[arg-type]
             elif kind is int or kind is float:
                 put("number", number_key(part), [])  # type: ignore[arg-type]
 
