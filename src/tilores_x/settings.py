@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     concurrency: int | None = Field(None, gt=0, description="requests to Tilores at once; measured by default")
     batch: int | None = Field(None, gt=0, description="most lookups in one request; measured by default, 1: none")
     timeout_s: Positive | None = Field(None, description="seconds for one request to Tilores; measured by default")
-    hedge_reads: bool = Field(False, description="ask Tilores a second time when a read is late")
+    hedge_reads: bool = Field(True, description="ask Tilores a second time when a read is late")
 
     profile: Profile = Field(Profile.LOCAL, description="which set of timeouts: local or production")
     deadline_s: Positive | None = Field(None, description="seconds for one question; the profile's by default")

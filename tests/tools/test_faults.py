@@ -131,7 +131,7 @@ async def test_a_change_is_asked_once_even_when_reads_are_asked_twice(
     between: Proxy, sandbox: SandboxProcess, tmp_path: Path
 ) -> None:
     async with opened(between, sandbox.facts, tmp_path, hedge_reads=True, batch=1) as client:
-        await measured(client)
+        await measured(between, client)
         between.fate = lambda number, request: Fate(delay_s=0.3)
         sent = between.exchanges
         assert await client.submit([{"id": "twice-1", "email": "twice@mail.example"}]) == 1
@@ -141,7 +141,9 @@ async def test_a_change_is_asked_once_even_when_reads_are_asked_twice(
         assert client.report()["hedged"] == 1
 
 
-async def measured(client: TiloresClient) -> None:
+async def measured(between: Proxy, client: TiloresClient) -> None:
+    """The client knows the instance, and that a few of its answers are late."""
+    between.fate = lambda number, request: Fate(delay_s=0.2 if number % 30 == 7 else 0)
     for _ in range(3):
         await asyncio.gather(*(client.look_up(ann(page)) for page in range(1, 11)))
     assert client.observed is not None

@@ -53,7 +53,7 @@ class TiloresClient:
         embedded: the instance runs in this process, so nothing about it is worth keeping on disk.
         concurrency, batch, timeout_s: pin the requests at once, the lookups in one request, and the seconds of one
             request; each follows what is measured where it is not given.
-        hedging: ask a second time when a lookup is later than 95 of 100.
+        hedging: ask a second time when a lookup is much later than most.
 
     ``results`` may be set to a cache of what queries return.
     """
@@ -70,7 +70,7 @@ class TiloresClient:
         concurrency: int | None = None,
         batch: int | None = None,
         timeout_s: float | None = None,
-        hedging: bool = False,
+        hedging: bool = True,
     ) -> None:
         self.api_url = api_url
         self.embedded = embedded

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from statistics import median
 
 from tilores_x.deadline import cut_off
 from tilores_x.errors import DeadlineExceeded
@@ -20,10 +21,10 @@ LOWEST = 2.0
 HIGHEST = 200.0
 #: The limit is multiplied by this after a failure, and by the second where answers come late.
 AFTER_FAILURE, AFTER_DELAY = 0.7, 0.9
-#: Answers come late when they take, smoothed, this many times as long as they do when nothing queues.
+#: Answers come late when the median of the last ``RECENT`` takes this many times as long as when nothing queues. A
+#: median, as a few very late ones among quick ones are no queue.
 TOLERANCE = 2.0
-#: Weight of the newest answer in the smoothed latency.
-WEIGHT = 0.2
+RECENT = 16
 
 
 class Limiter:
@@ -38,7 +39,7 @@ class Limiter:
         self.busy = 0
         self._limit = float(pinned) if pinned is not None else INITIAL
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._smoothed_s: float | None = None
+        self._recent_s: deque[float] = deque(maxlen=RECENT)
         self._epoch = 0
 
     @property
@@ -94,9 +95,8 @@ class Limiter:
     def _answered(self, slot: Slot, seconds: float, unloaded_s: float | None) -> None:
         if self.pinned:
             return
-        before = self._smoothed_s
-        self._smoothed_s = seconds if before is None else before + WEIGHT * (seconds - before)
-        if unloaded_s is not None and self._smoothed_s > TOLERANCE * unloaded_s:
+        self._recent_s.append(seconds)
+        if unloaded_s is not None and median(self._recent_s) > TOLERANCE * unloaded_s:
             self._decrease(slot, AFTER_DELAY)
         elif max(slot.beside, self.busy) * 2 >= self._limit:
             self._limit = min(HIGHEST, self._limit + 1 / self._limit)

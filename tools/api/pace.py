@@ -37,6 +37,7 @@ class Observed(NamedTuple):
     """Seconds that requests took (batches reduced to one lookup); ``of`` measurements."""
 
     p50: float
+    p90: float
     p95: float
     p99: float
     of: int
@@ -94,7 +95,7 @@ class Pace:
         if len(self._recent) < ENOUGH:
             return None
         at = self._recent.quantile
-        return Observed(at(0.5), at(0.95), at(0.99), len(self._recent))
+        return Observed(at(0.5), at(0.9), at(0.95), at(0.99), len(self._recent))
 
     def unloaded_s(self) -> float | None:
         """About what a lookup takes when nothing queues: the tenth percentile; None before enough are measured."""

@@ -1,4 +1,4 @@
-"""Several lookups as one document: each under an alias, its variables renamed.
+"""Several lookups as one document: each under an alias, its variables renamed, equal selections written once.
 
 A text is rewritten and a document put together once; the same lookups with other values find it there.
 """
@@ -6,25 +6,25 @@ A text is rewritten and a document put together once; the same lookups with othe
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
-from tilores_x.tools.api.lookup import Lookup
+from tilores_x.tools.api.lookup import Lookup, field_of
 from tilores_x.tools.api.requests import Request
 
-#: A string (a variable's name in it is none), or a variable.
-_TOKEN = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:[^"\\\n]|\\.)*"|\$([_A-Za-z][_0-9A-Za-z]*)', re.DOTALL)
+#: What the fields of Tilores' query root return: a fragment names its type.
+RETURNS = {"search": "SearchOutput", "entity": "EntityOutput", "entityByRecord": "EntityOutput"}
+
+#: A string (a variable's name in it is none), a variable, or what opens and closes.
+_TOKEN = re.compile(r'"""(?:\\"""|(?!""").)*"""|"(?:[^"\\\n]|\\.)*"|\$([_A-Za-z][_0-9A-Za-z]*)|[(){}]', re.DOTALL)
 
 Shape = tuple[str, tuple[tuple[str, str], ...]]
 
 
-def alias(at: int) -> str:
-    """The name under which the lookup at that place answers; its variables are called ``<alias>_<name>``."""
-    return f"x{at}"
-
-
 def request_of(lookups: Sequence[Lookup]) -> Request:
-    """One request for all ``lookups``.
+    """One request for all ``lookups``: the one at place 3 answers as ``x3``, its variables are called ``x3_<name>``.
 
     Raises:
         QuestionError: variables can't be written as JSON.
@@ -36,18 +36,47 @@ def request_of(lookups: Sequence[Lookup]) -> Request:
     return Request.of(document, variables, len(lookups))
 
 
-@lru_cache(maxsize=256)
-def _document(shapes: tuple[Shape, ...]) -> str:
-    pieces = [_piece(at, text, types) for at, (text, types) in enumerate(shapes)]
-    declared = ", ".join(declaration for declaration, _ in pieces if declaration)
-    fields = " ".join(field for _, field in pieces)
-    return f"query lookups({declared}) {{ {fields} }}" if declared else f"query lookups {{ {fields} }}"
+class Parts(NamedTuple):
+    """A lookup's text: up to its selection, and the selection with its braces. ``free``: no variable stands in it."""
+
+    head: str
+    selection: str
+    free: bool
 
 
 @lru_cache(maxsize=1024)
-def _piece(at: int, text: str, types: tuple[tuple[str, str], ...]) -> tuple[str, str]:
-    def renamed(token: re.Match[str]) -> str:
-        return f"$x{at}_{token[1]}" if token[1] else token[0]
+def parts_of(text: str) -> Parts:
+    """``text`` taken apart; what is no whole field stays in one piece."""
+    depth, start = 0, None
+    free = True
+    for token in _TOKEN.finditer(text):
+        if token[0] in ("(", ")"):
+            depth += 1 if token[0] == "(" else -1
+        elif token[0] == "{" and not depth and start is None:
+            start = token.start()
+        elif token[1] and start is not None:
+            free = False
+    if start is None or depth or not text.rstrip().endswith("}"):
+        return Parts(text, "", False)
+    return Parts(text[:start], text[start:], free)
 
-    declared = ", ".join(f"$x{at}_{name}: {kind}" for name, kind in types)
-    return declared, f"x{at}: {_TOKEN.sub(renamed, text)}"
+
+@lru_cache(maxsize=256)
+def _document(shapes: tuple[Shape, ...]) -> str:
+    parts = [parts_of(text) for text, _ in shapes]
+    shared = Counter((field_of(part.head), part.selection) for part in parts if part.free)
+    names = {one: f"s{at}" for at, (one, uses) in enumerate(shared.items()) if uses > 1 and one[0] in RETURNS}
+    declared, fields = [], []
+    for at, ((text, types), part) in enumerate(zip(shapes, parts, strict=True)):
+        name = names.get((field_of(part.head), part.selection)) if part.free else None
+        whole = text if name is None else f"{part.head}{{ ...{name} }}"
+        fields.append(f"x{at}: {_renamed(whole, at)}")
+        declared += [f"$x{at}_{variable}: {kind}" for variable, kind in types]
+    fragments = [f"fragment {name} on {RETURNS[field]} {selection}" for (field, selection), name in names.items()]
+    head = f"query lookups({', '.join(declared)})" if declared else "query lookups"
+    return " ".join([f"{head} {{ {' '.join(fields)} }}", *fragments])
+
+
+@lru_cache(maxsize=1024)
+def _renamed(text: str, at: int) -> str:
+    return _TOKEN.sub(lambda token: f"$x{at}_{token[1]}" if token[1] else token[0], text)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tilores_x.tools.api.sharing import Shared
+from tilores_x.tools.api.together import parts_of
 
 #: Expected bytes of one reply: half of the 6 MiB that Tilores sends, as a reply may be larger than those before.
 REPLY_BYTES = 3 * 2**20
@@ -43,14 +44,19 @@ class Weights:
         """``run`` as it is, or cut where one request would become too large."""
         parts: list[list[Shared]] = []
         reply = text = values = 0.0
+        written: set[str] = set()
         for shared in run:
-            one = self._bytes.get(shared.lookup.text, 0.0), len(shared.lookup.text), len(shared.key[2])
+            head, selection, free = parts_of(shared.lookup.text)
+            size = len(head) if free and selection in written else len(shared.lookup.text)
+            one = self._bytes.get(shared.lookup.text, 0.0), size, len(shared.key[2])
             alone = shared.lookup.text in self._loners
             fits = reply + one[0] <= REPLY_BYTES and text + one[1] <= TEXT_BYTES and values + one[2] <= VALUE_BYTES
             if not parts or not fits or alone:
                 parts.append([])
                 reply = text = values = 0.0
+                written.clear()
             parts[-1].append(shared)
+            written.add(selection)
             reply, text, values = reply + one[0], text + one[1], values + one[2]
             if alone:
                 reply = float("inf")
