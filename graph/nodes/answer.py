@@ -76,7 +76,7 @@ class Answer:
                 raise ModelUnavailable("The model gave no answer. Ask again, or choose another model.")
             citations = cite(text, index, about, question.text)
             failed = failures(turn)
-            missing = _missing(state["evidence"], citations, turn) + [str(failure) for failure in failed]
+            missing = missing_of(state["evidence"], citations, turn) + [str(failure) for failure in failed]
             missing += [f"no record proves: {statement}" for statement in removed]
             return self._finished(state, work, with_word_of(failed, text), citations, missing)
 
@@ -141,7 +141,7 @@ def _with_word_of(removed: Sequence[str], text: str) -> str:
     return f"{text}\n\n{what} left out, since no record proves {'it' if len(removed) == 1 else 'them'}."
 
 
-def _missing(evidence: Sequence[Evidence], citations: Sequence[Citation], turn: Sequence[AnyMessage]) -> list[str]:
+def missing_of(evidence: Sequence[Evidence], citations: Sequence[Citation], turn: Sequence[AnyMessage]) -> list[str]:
     """What lookups left out, searches that found nobody, and calls that could not be made as asked.
 
     What was looked up ahead of the model and was not needed lacks nothing.

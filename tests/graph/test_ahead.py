@@ -16,11 +16,12 @@ from langchain_core.tools import StructuredTool
 from tilores_x.graph.ahead.budget import MOST_AHEAD, MOST_SAVED, PER_QUESTION, WasteBudget
 from tilores_x.graph.ahead.habits import LIKELY, MOST_KINDS, MOST_TEMPLATES, PROBE_EVERY, Habit, Habits
 from tilores_x.graph.ahead.kinds import Kind, Said, Vocabulary
-from tilores_x.graph.ahead.running import Running, covers
+from tilores_x.graph.ahead.running import Running, covers, singles
 from tilores_x.graph.ahead.subjects import FOCUS, named_before
 from tilores_x.graph.ahead.templates import LONGEST, Subject, filled, one_by_one, template_of
 from tilores_x.graph.ahead.waiting import Measured, better_to_wait, started_s, waited_s
 from tilores_x.graph.identifiers import Identifier, find_identifiers
+from tilores_x.graph.nodes.answer import missing_of
 from tilores_x.graph.people import Words
 from tilores_x.tools.fields.concepts import Concepts
 
@@ -337,3 +338,30 @@ async def test_what_is_expected_of_the_person_follows_the_search_and_ends_with_t
     running.end()
     await running.settled()
     assert all(one.task.done() for one in running.started.values())
+
+
+# Whom a search has found
+
+
+def evidence(*people: str, total: int | None = None, **more: Any) -> Any:
+    count = len(people) if total is None else total
+    figure = {"name": "people found", "value": count, "unit": None, "facts": [], "count": count}
+    entities = [{"entity_id": one, "label": {}, "records": 1} for one in people]
+    return {"tool": "tilores_search", "call_id": None, "entities": entities, "facts": [], "figures": [figure], **more}
+
+
+def test_only_the_one_match_of_a_search_is_beyond_doubt() -> None:
+    assert singles(evidence("e-1")) == ["e-1"]
+    assert singles(evidence("e-1", "e-2")) == []
+    assert singles(evidence("e-1", total=12)) == []  # further ones were not shown
+    assert singles(evidence("e-1", "e-2", "e-3", apart=[["e-1"], ["e-2", "e-3"], []])) == ["e-1"]
+    assert singles(evidence()) == singles(None) == []
+
+
+def test_what_was_looked_up_in_vain_lacks_nothing() -> None:
+    noted = {**evidence("e-1"), "call_id": "ahead_1", "note": "3 more groups"}
+    fact = {"entity_id": "e-1", "record_id": "r-1", "field": "SCORE", "value": "700"}
+    citation: Any = fact
+    assert missing_of([noted], [citation], []) == []
+    assert missing_of([{**noted, "facts": [fact]}], [citation], []) == ["3 more groups"]
+    assert missing_of([{**noted, "call_id": "call_1"}], [], []) == ["3 more groups"]
