@@ -15,7 +15,7 @@ from tilores_x.tools.api.schema import InstanceSchema
 from tilores_x.tools.fields.concepts import COMPANIONS, Concepts
 from tilores_x.tools.fields.names import nearest
 from tilores_x.tools.fields.paths import Json, Path
-from tilores_x.tools.fields.policy import FieldPolicy
+from tilores_x.tools.fields.policy import SHOWN, FieldPolicy
 
 #: The most fields that one call may ask for; more would not fit into its reply anyway.
 MOST_FIELDS = 80
@@ -141,10 +141,21 @@ class Access:
 
     def shown(self, path: Path, value: Json) -> Json:
         """``value`` as it may leave, long text cut."""
-        value = self.policy.shown(path, value)
+        return self.shower(path)(value)
+
+    def shower(self, path: Path) -> Callable[[Json], Json]:
+        """The same for many values at ``path``."""
+        return self.once(("shown", path.text), lambda: _cut(SHOWN[self.policy.rule(path)]))
+
+
+def _cut(shown: Callable[[Json], Json]) -> Callable[[Json], Json]:
+    def cut(value: Json) -> Json:
+        value = shown(value)
         if isinstance(value, str) and len(value) > LONGEST_TEXT:
             return value[:LONGEST_TEXT] + "…"
         return value
+
+    return cut
 
 
 def is_date(concept: str) -> bool:

@@ -44,8 +44,9 @@ class Ask(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     function: Function = Field(
-        description="count, count_distinct (of `fields` together), values (all), values_distinct (most frequent first), "
-        "frequency (most frequent first), sum/average/min/max/median/standard_deviation/confidence of numbers, "
+        description="count, count_distinct (of `fields` together), values (all), "
+        "values_distinct and frequency (most frequent first), sum/average/min/max/median/standard_deviation/confidence "
+        "of numbers, "
         "newest/oldest (the record with the latest/earliest date in `field`, showing `fields`), first/last record, "
         "flatten (of a field that holds a list), records (rows of `fields`)"
     )

@@ -102,20 +102,21 @@ class FactsQuery:
         return found, partly
 
     def _values(self, path: Path, beside: list[tuple[str, Path]], rows: list[Mapping[str, Json]]) -> list[FactValue]:
-        show, masked = self._access.shown, self._unmasked and self._access.policy.masks(path)
+        show, masked = self._access.shower(path), self._unmasked and self._access.policy.masks(path)
+        others = [(name, other, self._access.shower(other)) for name, other in beside]
         known: dict[tuple[object, ...], FactValue] = {}
         for row in rows:
             seen: set[tuple[object, ...]] = set()
             # Looked up by position once per record: a list of ten thousand elements must not be walked for each.
-            around = [(name, other, other.by_position(row)) for name, other in beside]
+            around = [(name, other.levels, show_other, other.by_position(row)) for name, other, show_other in others]
             for value, position in path.located(row):
                 if value is None or (isinstance(value, str) and not value.strip()):
                     continue
-                shown = show(path, value)
+                shown = show(value)
                 extra = {
-                    name: show(other, said)
-                    for name, other, there in around
-                    if (said := there.get(position[: other.levels])) not in (None, "")
+                    name: show_other(said)
+                    for name, levels, show_other, there in around
+                    if (said := there.get(position[:levels])) not in (None, "")
                 }
                 # What a value is of (a bureau, a creditor) makes it another one; a later date of the same doesn't,
                 # unless it stands in a list, whose every element is a measurement of its own.

@@ -8,7 +8,7 @@ name; the operator's ``[policy]`` table stands above them.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fnmatch import fnmatchcase
@@ -104,13 +104,11 @@ class FieldPolicy:
 
     def shown(self, path: Path | str, value: Json) -> Json:
         """``value`` as it may leave: masked, hidden, or with numbers of cards and identities hidden in free text."""
-        match self.rule(path):
-            case Rule.NEVER:
-                return HIDDEN
-            case Rule.MASKED:
-                return mask(value)
-            case Rule.ALLOWED:
-                return scrubbed(value) if isinstance(value, str) else value
+        return SHOWN[self.rule(path)](value)
+
+
+def _hidden(_value: Json) -> Json:
+    return HIDDEN
 
 
 def mask(value: Json) -> Json:
@@ -119,6 +117,14 @@ def mask(value: Json) -> Json:
         return value
     date = date_of(value) if isinstance(value, str) else None
     return f"{date.year} (only the year is shown)" if date else HIDDEN
+
+
+def _allowed(value: Json) -> Json:
+    return scrubbed(value) if isinstance(value, str) else value
+
+
+#: What becomes of a value under each rule.
+SHOWN: Mapping[Rule, Callable[[Json], Json]] = {Rule.NEVER: _hidden, Rule.MASKED: mask, Rule.ALLOWED: _allowed}
 
 
 def scrubbed(text: str) -> str:
