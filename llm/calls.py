@@ -11,35 +11,28 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, SystemMessage
-from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool
 
 from tilores_x.deadline import Deadline, current_deadline
-from tilores_x.errors import (
-    AccessDenied,
-    ConfigError,
-    DeadlineExceeded,
-    ModelUnavailable,
-    QuestionError,
-    TiloresXError,
-)
+from tilores_x.errors import DeadlineExceeded
 from tilores_x.llm.attempt import Attempt, AttemptFailed, Trial
+from tilores_x.llm.bound import BoundModels
 from tilores_x.llm.cache.replay import told
 from tilores_x.llm.cache.replies import KEPT_AS, Name, Replies
 from tilores_x.llm.cache.scope import upstream
 from tilores_x.llm.catalog import ModelCatalog
 from tilores_x.llm.choice import Candidate, Choice
-from tilores_x.llm.faults import Fault
 from tilores_x.llm.gate import Gate
+from tilores_x.llm.giving_up import NoAnswer, again, broken_off, final, too_late
 from tilores_x.llm.health import Health, Outcome
 from tilores_x.llm.hedge import race
 from tilores_x.llm.progress import Floor
 from tilores_x.llm.providers import ChatModels
+from tilores_x.llm.under_way import Call, kept
 from tilores_x.retry import LONGEST_DELAY_S, RetryBudget, retrying
 from tilores_x.settings import Settings
 
@@ -52,9 +45,6 @@ LAST_RESORT_SHARE = 0.1
 LAST_RESORT_S = 1.0
 """What is kept of the time left, and at most, for the planner after all others."""
 
-MOST_BOUND = 64
-"""Models with tools bound that are kept."""
-
 CORRECTION = (
     "Your last tool call could not be read: its arguments were not a JSON object of the tool's parameters. "
     "Call the tool again with valid JSON, or answer without it."
@@ -66,47 +56,6 @@ class Called(NamedTuple):
 
     message: AIMessage
     attempts: list[Attempt]
-
-
-class _NoAnswer(ModelUnavailable):
-    """A pass over the candidates ended without an answer; ``again``: another pass may have one."""
-
-    def __init__(self, message: str, *, again: bool, retry_after_s: float | None) -> None:
-        super().__init__(message, retry_after_s=retry_after_s)
-        self.again = again
-
-
-@dataclass(slots=True)
-class _Call:
-    """What ``Caller.call`` gathers. ``given_up``: models that need not be sent this conversation again."""
-
-    candidates: tuple[Candidate, ...]
-    messages: Sequence[BaseMessage]
-    tools: Sequence[BaseTool]
-    config: RunnableConfig | None
-    deadline: Deadline
-    attempts: list[Attempt]
-    about: Collection[str] = ()
-    begun_at: float = field(default_factory=time.time)
-    passes: int = 0
-    corrected: bool = False
-    given_up: set[str] = field(default_factory=set)
-    faults: dict[str, Fault] = field(default_factory=dict)
-
-    def note(self, trial: Trial) -> None:
-        if trial.attempt is not None:
-            self.attempts.append(trial.attempt)
-        if trial.failure is not None:
-            if trial.failure.fault.outcome is not Outcome.CANCELLED or trial.name not in self.faults:
-                self.faults[trial.name] = trial.failure.fault
-            if not trial.failure.fault.again:
-                self.given_up.add(trial.name)
-
-    def told(self) -> str:
-        """What went wrong with each model, for a person."""
-        return (
-            "; ".join(f"{name}: {fault.text}" for name, fault in self.faults.items()) or "all of them are cooling down"
-        )
 
 
 class Caller:
@@ -130,7 +79,7 @@ class Caller:
         self._settings = settings or Settings()
         self._passes = RetryBudget()
         self._gates: dict[str, Gate] = {}
-        self._bound: dict[tuple[int, ...], tuple[BaseChatModel, tuple[BaseTool, ...], Runnable[Any, Any]]] = {}
+        self._bound = BoundModels(chat_models)
 
     async def call(
         self,
@@ -182,7 +131,7 @@ class Caller:
                     attempts.extend(called.attempts)
                 return Called(called.message, attempts)
             found = replies.again(called.message)
-        attempts.append(_kept(first, found, time.monotonic() - began))
+        attempts.append(kept(first, found, time.monotonic() - began))
         return Called(await told(found, first.model.name, messages, config), attempts)
 
     def _name(self, candidate: Candidate, messages: Sequence[BaseMessage], tools: Sequence[BaseTool]) -> Name | None:
@@ -207,35 +156,35 @@ class Caller:
         local = tuple(candidate for candidate in choice.ordered if candidate.model.local)
         if remote:
             kept_s = min(LAST_RESORT_S, deadline.left_s() * LAST_RESORT_SHARE) if local else 0.0
-            call = _Call(remote, messages, tools, config, Deadline(deadline.at - kept_s), attempts, about)
+            call = Call(remote, messages, tools, config, Deadline(deadline.at - kept_s), attempts, about)
             try:
                 message = await retrying(
-                    lambda: self._pass(call), again=_again, budget=self._passes, deadline=call.deadline
+                    lambda: self._pass(call), again=again, budget=self._passes, deadline=call.deadline
                 )
                 return Called(message, attempts)
-            except _NoAnswer as error:
+            except NoAnswer as error:
                 if not local:
-                    raise _final(call, error) from error.__cause__
+                    raise final(call, error) from error.__cause__
             except DeadlineExceeded:
                 if not local:
                     raise
-        call = _Call(local, messages, tools, config, deadline, attempts)
+        call = Call(local, messages, tools, config, deadline, attempts)
         try:
             return Called(await self._pass(call), attempts)
-        except _NoAnswer as error:
-            raise _final(call, error) from error.__cause__
+        except NoAnswer as error:
+            raise final(call, error) from error.__cause__
 
-    async def _pass(self, call: _Call) -> AIMessage:
+    async def _pass(self, call: Call) -> AIMessage:
         """Try every candidate that may be called now, once."""
         call.passes += 1
         cause: Exception | None = None
         for place, candidate in enumerate(call.candidates):
             if place and call.passes == 1 and (found := await self._found(call, candidate)):
                 return found
-            if not self._may_call(call, candidate):
+            if candidate.model.name in call.given_up or self._held_s(candidate) > 0:
                 continue
             if call.deadline.left_s() <= 0:
-                raise _too_late(call)
+                raise too_late(call)
             try:
                 async with self._turn(call, candidate):
                     if self._held_s(candidate) > 0:
@@ -244,13 +193,13 @@ class Caller:
                 return await self._keep(call, message)
             except AttemptFailed as failed:
                 if failed.spoken:
-                    raise _broken_off(failed) from failed.__cause__
+                    raise broken_off(failed) from failed.__cause__
                 cause = failed
         if call.deadline.left_s() <= 0:
-            raise _too_late(call)
+            raise too_late(call)
         raise self._no_answer(call) from (cause.__cause__ if cause else None)
 
-    async def _found(self, call: _Call, candidate: Candidate) -> AIMessage | None:
+    async def _found(self, call: Call, candidate: Candidate) -> AIMessage | None:
         """A kept reply of a model that stands in for the first."""
         name = self._name(candidate, call.messages, call.tools)
         if self.replies is None or name is None or self.replies.fresh:
@@ -259,10 +208,10 @@ class Caller:
         found = await self.replies.find(name)
         if found is None:
             return None
-        call.attempts.append(_kept(candidate, found, time.monotonic() - began))
+        call.attempts.append(kept(candidate, found, time.monotonic() - began))
         return await told(found, candidate.model.name, call.messages, call.config)
 
-    async def _keep(self, call: _Call, message: AIMessage) -> AIMessage:
+    async def _keep(self, call: Call, message: AIMessage) -> AIMessage:
         """Keep the reply under the name of the model that gave it, which a hedge may have changed."""
         by = next((one["model"] for one in reversed(call.attempts) if one["outcome"] == Outcome.OK), None)
         candidate = next((one for one in call.candidates if one.model.name == by), None)
@@ -273,10 +222,7 @@ class Caller:
             return message
         return message.model_copy(update={"response_metadata": {**message.response_metadata, KEPT_AS: name.key}})
 
-    def _may_call(self, call: _Call, candidate: Candidate) -> bool:
-        return candidate.model.name not in call.given_up and self._held_s(candidate) == 0
-
-    def _turn(self, call: _Call, candidate: Candidate) -> AbstractAsyncContextManager[None]:
+    def _turn(self, call: Call, candidate: Candidate) -> AbstractAsyncContextManager[None]:
         return self._gate(candidate).turn(call.deadline) if call.faults else nullcontext()
 
     def _gate(self, candidate: Candidate) -> Gate:
@@ -291,7 +237,7 @@ class Caller:
         until = max(model.held_until if model else 0.0, provider.until if provider else 0.0)
         return max(0.0, until - seen.at)
 
-    async def _answer(self, call: _Call, candidate: Candidate, others: Sequence[Candidate]) -> AIMessage:
+    async def _answer(self, call: Call, candidate: Candidate, others: Sequence[Candidate]) -> AIMessage:
         """The candidate's answer; for a tool call that can't be read, one more chance with word of it."""
         try:
             return await self._run(call, candidate, others, call.messages)
@@ -302,7 +248,7 @@ class Caller:
             return await self._run(call, candidate, others, [*call.messages, SystemMessage(CORRECTION)])
 
     async def _run(
-        self, call: _Call, candidate: Candidate, others: Sequence[Candidate], messages: Sequence[BaseMessage]
+        self, call: Call, candidate: Candidate, others: Sequence[Candidate], messages: Sequence[BaseMessage]
     ) -> AIMessage:
         rivals = [other for other in others if other.model.name not in call.given_up and self._held_s(other) == 0]
         hedge_after_s = self._health.hedge_after_s(candidate.model.name) if self._settings.hedging and rivals else None
@@ -327,12 +273,12 @@ class Caller:
                     self._gate(trial.candidate).failed()
 
     def _trial(
-        self, call: _Call, candidate: Candidate, messages: Sequence[BaseMessage], floor: Floor, *, hurried: bool
+        self, call: Call, candidate: Candidate, messages: Sequence[BaseMessage], floor: Floor, *, hurried: bool
     ) -> Trial:
         left_s = call.deadline.left_s()
         return Trial(
             candidate,
-            lambda: self._model(candidate, call.tools),
+            lambda: self._bound.get(candidate.model, call.tools),
             messages,
             call.tools,
             self._health,
@@ -343,69 +289,11 @@ class Caller:
             self._gate(candidate).spoke,
         )
 
-    async def _model(self, candidate: Candidate, tools: Sequence[BaseTool]) -> Runnable[Any, Any]:
-        """The chat model with the tools bound; kept, since turning tools into their schemas takes milliseconds."""
-        chat_model = await self._chat_models.get(candidate.model)
-        if not tools:
-            return chat_model
-        key = (id(chat_model), *map(id, tools))
-        if key not in self._bound:
-            if len(self._bound) >= MOST_BOUND:
-                self._bound.clear()
-            self._bound[key] = (chat_model, tuple(tools), chat_model.bind_tools(tools))
-        return self._bound[key][2]
-
-    def _no_answer(self, call: _Call) -> _NoAnswer:
+    def _no_answer(self, call: Call) -> NoAnswer:
         open_again = [self._held_s(one) for one in call.candidates if one.model.name not in call.given_up]
         wait_s = min(open_again, default=0.0)
-        return _NoAnswer(
+        return NoAnswer(
             f"No model answered: {call.told()}. Try again later, or configure a further provider.",
             again=bool(open_again) and wait_s <= LONGEST_DELAY_S,
             retry_after_s=wait_s or None,
         )
-
-
-def _kept(candidate: Candidate, message: AIMessage, seconds: float) -> Attempt:
-    """A reply that no call was made for: it took that many seconds, and cost nothing."""
-    usage = message.usage_metadata
-    return Attempt(
-        model=candidate.model.name,
-        provider=candidate.model.provider,
-        outcome=Outcome.OK.value,
-        seconds=seconds,
-        first_token_s=None,
-        input_tokens=usage["input_tokens"] if usage else 0,
-        output_tokens=usage["output_tokens"] if usage else 0,
-        cost_usd=0.0,
-        cached=True,
-        error=None,
-    )
-
-
-def _again(error: Exception) -> bool:
-    return isinstance(error, _NoAnswer) and error.again
-
-
-def _too_late(call: _Call) -> DeadlineExceeded:
-    tried = f" Tried: {call.told()}." if call.faults else ""
-    return DeadlineExceeded(
-        f"The time given to the question has run out before a model answered.{tried} Give it more: TILORES_DEADLINE_S."
-    )
-
-
-def _broken_off(failed: AttemptFailed) -> ModelUnavailable:
-    name, fault = failed.candidate.model.name, failed.fault
-    return ModelUnavailable(f"{name} broke off in the middle of its answer: {fault.text}. Ask again.")
-
-
-def _final(call: _Call, error: _NoAnswer) -> TiloresXError:
-    """What to raise for good: who must act depends on what all the models had in common."""
-    outcomes = {fault.outcome for fault in call.faults.values()}
-    told = call.told()
-    if outcomes == {Outcome.DENIED}:
-        return AccessDenied(f"The provider refused the key: {told}. Check the keys in the environment.")
-    if outcomes == {Outcome.UNKNOWN_MODEL}:
-        return ConfigError(f"The provider does not know the model: {told}. `tilores-x models --check` tells more.")
-    if outcomes == {Outcome.REFUSED}:
-        return QuestionError(f"The conversation was refused as it is: {told}. Ask a shorter or another question.")
-    return ModelUnavailable(str(error), retry_after_s=error.retry_after_s)

@@ -22,7 +22,10 @@ LONGEST_GAP_S = 0.08
 """Between two reads of one stream. Its end is seen so much later, at the worst."""
 
 LONGEST_PAUSE_S = 0.1
-"""Between two chunks of one stream: more would no longer look like writing. Where nobody sees them it is always so."""
+"""Between two chunks of one stream: more would no longer look like writing."""
+
+UNHEARD_PAUSE_S = 0.3
+"""Where nobody sees the chunks: but for the first one and the end they serve an estimate of what broke off."""
 
 SHORTEST_S = 0.001
 """Timers are no finer; a shorter wait is none."""
@@ -73,7 +76,7 @@ class Pace:
     @property
     def pause_s(self) -> float:
         """Seconds between two chunks."""
-        pause_s = min(LONGEST_PAUSE_S, Pace._speaking / CHUNKS_PER_S) if self._heard else LONGEST_PAUSE_S
+        pause_s = min(LONGEST_PAUSE_S, Pace._speaking / CHUNKS_PER_S) if self._heard else UNHEARD_PAUSE_S
         return pause_s if pause_s >= SHORTEST_S else 0.0
 
     async def pause(self, content: Content, connection: Reading | None) -> None:
