@@ -5,6 +5,8 @@
 Searches go through the whole in-process path that tilores-x uses: httpx, the ASGI application, GraphQL, the engine.
 Each is for a person drawn at random (seeded), by e-mail address or by name and birthday as one of the records has them.
 A submit is timed from its acceptance to the end of its assembly, in memory; made-up newcomers and known people in turn.
+An aggregate (newest of a date, sum, frequencies, after a filter) is asked over one entity of 10 to 10,000 records: the
+first time after a change, and again; the ratio is to the entity of 10 records.
 """
 
 from __future__ import annotations
@@ -53,6 +55,9 @@ def main() -> None:
         for row in asyncio.run(run(name, given.records, given.searches)):
             lines.append("| " + " | ".join(row) + " |")
             print(lines[-1], flush=True)
+    for row in asyncio.run(growth()):
+        lines.append("| " + " | ".join(row) + " |")
+        print(lines[-1], flush=True)
     if given.write:
         versions = {name: version(name) for name in ("graphql-core", "rapidfuzz", "phonenumbers", "starlette", "httpx")}
         versions["SQLite"] = sqlite_version
@@ -80,6 +85,56 @@ async def run(name: str, count: int, searches: int) -> list[tuple[str, ...]]:
             (name, f"{size:,}", "one more submit", *percentiles(submits(engine, name, records[:size], searches)))
         )
         await client.aclose()
+    return rows
+
+
+GROWN = {
+    "schema.graphql": """
+        type Record { id: ID!  KEY: String  STATUS: String  DAY: String  AMOUNT: String }
+        input RecordInput { id: ID!  KEY: String }
+        input SearchParams { KEY: String }""",
+    "rules.toml": '[[rule]]\nid = "KEY"\nmatch = [{ field = "KEY", how = "exact" }]\n',
+    "records.jsonl": "",
+}
+AGGREGATES = """query { search(input: {parameters: {KEY: "k"}}) { entities { id recordInsights {
+  count filter(conditions: [{field: "DAY", likeRegex: "^20"}]) {
+    sum(field: "AMOUNT") frequencyDistribution(field: "STATUS", direction: DESC) { value frequency }
+    sort(criteria: [{field: "DAY", direction: DESC}]) { first { id DAY } } } } } } }"""
+
+
+async def growth(again: int = 200) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    first_of: dict[str, float] = {}
+    with TemporaryDirectory() as folder:
+        for name, text in GROWN.items():
+            Path(folder, name).write_text(text)
+        instance = load_instance(folder)
+        for size in (10, 100, 1000, 10_000):
+            records = [
+                {
+                    "id": f"r{at}",
+                    "KEY": "k",
+                    "STATUS": f"s{at % 5}",
+                    "DAY": f"2024-{1 + at % 12:02}-01",
+                    "AMOUNT": f"{at}.5",
+                }
+                for at in range(size)
+            ]
+            engine, _ = load(instance, records)
+            client = await connect(instance, engine)
+            seconds: list[float] = []
+            for turn in range(again):
+                start = time.perf_counter()
+                reply = await client.post("/", json={"query": AGGREGATES})
+                seconds.append(time.perf_counter() - start)
+                found = reply.json()["data"]["search"]["entities"][0]["recordInsights"]
+                if found["count"] != size or found["filter"]["sum"] != sum(at + 0.5 for at in range(size)):
+                    raise SystemExit(f"wrong at {size} records, turn {turn}: {found}")
+            await client.aclose()
+            for what, value in (("first", seconds[0]), ("again", statistics.median(seconds[1:]))):
+                ratio = value / first_of.setdefault(what, value)
+                told = f"{value * 1000:.2f}"
+                rows.append(("(one entity)", f"{size:,}", f"aggregates, {what}: {ratio:.1f} x", told, "", ""))
     return rows
 
 
