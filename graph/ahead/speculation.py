@@ -32,11 +32,15 @@ ASKING_TOKENS, ANSWERING_TOKENS = 40, 120
 """What a model writes to ask for lookups, and to answer; for expectations alone."""
 
 MOST_TENANTS = 1_000
+"""Whose budgets, and last models, are remembered."""
 
 
 @dataclass(slots=True)
 class Counts:
-    """Since the process began. ``started``, ``used`` and ``wasted`` are lookups that habits started."""
+    """Since the process began. ``started`` are lookups that habits started, ``used`` and ``wasted`` some of them.
+
+    Of the rest it can't be told: they found nothing, and the answer may rest on just that.
+    """
 
     questions: int = 0
     one_call: int = 0
@@ -136,7 +140,10 @@ class Ahead:
         if running is None:
             return []
         try:
+            self._model.pop(running.tenant, None)
             self._model[running.tenant] = model
+            if len(self._model) > MOST_TENANTS:
+                del self._model[next(iter(self._model))]
             asked = _asked(running, turn)
             ahead = [one for one in running.started.values() if one.template is not None]
             judged = {id(one): _needed(one, citations) for one in ahead}
@@ -149,16 +156,16 @@ class Ahead:
             # The first of a kind is answered without knowing anything: it tells nothing of what waiting saves.
             waited = running.waited if running.habit.times else None
             self.habits.learn(running.tenant, running.kind, asked, model_calls=model_calls, waited=waited)
-            wasted = sum(needed is False for needed in judged.values())
-            self.budget(running.tenant).settle(used=len(ahead) - wasted, wasted=wasted)
-            self._count(running, model_calls, len(ahead), wasted)
+            used, wasted = (sum(needed is told for needed in judged.values()) for told in (True, False))
+            self.budget(running.tenant).settle(used=used, wasted=wasted)
+            self._count(running, model_calls, len(ahead), used, wasted)
             return [
                 _timing(question, one, started_at) for one in ahead if not one.told and not one.used and one.outcome
             ]
         finally:
             self.end(question)
 
-    def _count(self, running: Running, model_calls: int, started: int, wasted: int) -> None:
+    def _count(self, running: Running, model_calls: int, started: int, used: int, wasted: int) -> None:
         counts = self.counts
         counts.questions += 1
         counts.one_call += model_calls == 1
@@ -166,7 +173,7 @@ class Ahead:
         counts.started_beside += running.waited is False
         counts.started += started
         counts.wasted += wasted
-        counts.used += started - wasted
+        counts.used += used
 
     def report(self) -> dict[str, Any]:
         """What came of speculation so far, in plain values."""
