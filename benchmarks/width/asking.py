@@ -94,8 +94,9 @@ async def _one(ask: Ask, question: Question | growth.Total, may_fail: bool) -> d
     took["grown_bytes"] = _memory("VmHWM") - before_bytes
     if may_fail:
         return took | {"reply": reply}
-    if not question.answered_by(reply):
-        raise SystemExit(f"{question.text!r} was answered with {reply!r}")
+    took["wrong"] = not question.answered_by(reply)
+    if took["wrong"]:
+        print(f"{question.text!r} was answered with {reply!r}", file=sys.stderr)
     return took
 
 
@@ -120,7 +121,9 @@ async def _offered(ask: Ask, questions: list[Question], rate: float, longest_s: 
             if wrong == 1:
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)
         else:
-            wrong += not questions[at].answered_by(reply)
+            if not questions[at].answered_by(reply):
+                wrong += 1
+                print(f"{questions[at].text!r} was answered with {reply!r}", file=sys.stderr)
             took[at] = loop.time() - due
 
     gc.collect()

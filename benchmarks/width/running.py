@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from width.asking import Asking, asking
 from width.questions import ALIAS_S, SEARCH_S, Question, customers
 from width.servers import counts, instance, serving
 
-WARM_UP = 2
+WARM_UP = 1
+LONGEST_S = 15.0
+"""Seconds for questions of one sort, after which a slow way is asked no more."""
 PATIENCE_S = 60.0
 """How long after the last question of an open loop its answers are waited for."""
 
@@ -59,11 +62,10 @@ class Running:
 
 def warmed(running: Running) -> None:
     """Every customer looked up once in each way, so that the sandbox has all answers."""
-    at_once = 50
-    every = [Question(number, at_once) for number in range(math.ceil(len(customers()) / at_once))]
-    for way in running.ways.values():
-        found = way.offered(every, 10, PATIENCE_S)
-        assert not found["wrong"], found
+    every = [Question(number, 10) for number in range(math.ceil(len(customers()) / 10))]
+    for name, way in running.ways.items():
+        found = way.offered(every, 20, PATIENCE_S)
+        assert not found["wrong"], (name, found)
 
 
 def one_by_one(
@@ -77,6 +79,8 @@ def one_by_one(
     for turn in range(rounds + warm_up):
         question = Question(turn, lookups, named)
         for way, process in running.ways.items():
+            if turn > warm_up and sum(took["seconds"] for took in rows[way]) > LONGEST_S:
+                continue
             before = running.counts()
             took = process.ask(question)
             after = running.counts()
@@ -85,6 +89,7 @@ def one_by_one(
             took["beyond_s"] = took["seconds"] - took["model_s"] - SEARCH_S - ALIAS_S
             if turn >= warm_up:
                 rows[way].append(took)
+    print(f"{lookups} lookups{', named' if named else ''}: measured", file=sys.stderr, flush=True)
     for way, found in rows.items():
         yield {
             "way": way,
@@ -94,6 +99,7 @@ def one_by_one(
             **{name: statistics.median(took[name] for took in found) for name in found[0]},
             "least_cpu_s": min(took["cpu_s"] for took in found),
             "most_cpu_s": max(took["cpu_s"] for took in found),
+            "wrong": sum(took["wrong"] for took in found),
             "slowest": max(took["seconds"] for took in found),
         }
 

@@ -15,7 +15,7 @@ def one_by_one(rows: Rows) -> str:
         [
             (
                 f"{row['lookups']} lookups" + (", named" if row["named"] else ""),
-                row["way"],
+                row["way"] + (f" ({row['wrong']} WRONG)" if row["wrong"] else ""),
                 f"{row['seconds']:.3f} ({row['slowest']:.3f})",
                 f"{row['ratio']:.3f}",
                 f"{row['beyond_s'] * 1e3:.0f}",
