@@ -114,7 +114,8 @@ async def test_what_hangs_is_missing_and_what_came_is_told(credit: Desk) -> None
 
     client.look_up = look_up  # type: ignore[method-assign]
     with deadline_scope(Deadline.after(2)):
-        found = await credit.call("tilores_search", people=[{"CLIENT_ID": "4021"}, {"CLIENT_ID": "4003"}])
+        async with asyncio.timeout(20):
+            found = await credit.call("tilores_search", people=[{"CLIENT_ID": "4021"}, {"CLIENT_ID": "4003"}])
     assert found.content["people"][0]["total"] == 1
     assert "no answer within the time" in found.content["people"][1]["error"]
 
