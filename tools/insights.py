@@ -19,6 +19,7 @@ from tilores_x.tools.facts import literal
 from tilores_x.tools.fields.paths import Path
 from tilores_x.tools.fit import parts_of
 from tilores_x.tools.fit_answers import fit_answers, still_shown
+from tilores_x.tools.foresight import look_up
 from tilores_x.tools.records import Evidence, Fact, Figure, Plain, evidence
 from tilores_x.tools.rows import row_facts, row_selection
 from tilores_x.tools.several import MOST_AT_ONCE, each_alone, missing
@@ -106,6 +107,16 @@ async def insights(access: Access, arguments: InsightsArguments) -> tuple[Conten
     return content, shown
 
 
+def lookup_of(access: Access, arguments: InsightsArguments) -> Lookup:
+    """What ``insights`` will look up of an entity that is not known yet.
+
+    Raises:
+        ToolFailed: as ``insights`` raises.
+    """
+    check_text(arguments.model_dump())
+    return _Request(access, arguments).lookup("")
+
+
 @dataclass(slots=True)
 class _Proof:
     """What the answers about one entity rest on."""
@@ -157,12 +168,14 @@ class _Request:
         kept = f"all: count kept: filter(conditions: $where) {{ {inner} }}"
         return f"entity(input: $input) {{ entity {{ recordInsights {{ {kept} }} }} }}"
 
+    def lookup(self, entity_id: str) -> Lookup:
+        return Lookup(self._text, {"input": {"id": entity_id}, "where": self.conditions}, _TYPES)
+
     async def _run(self, entity_id: str) -> Mapping[str, Any]:
         """The innermost records' answers: ``count``, and aliases or ``groups``; failed ones as ``errors`` by alias."""
-        variables = {"input": {"id": entity_id}, "where": self.conditions}
         errors: dict[str, str] = {}
         try:
-            data = {"entity": await self.access.client.look_up(Lookup(self._text, variables, _TYPES))}
+            data = {"entity": await look_up(self.access.client, self.lookup(entity_id))}
         except TiloresRefused as refused:
             errors = self._failed(refused)
             data = dict(refused.data or {})

@@ -14,6 +14,7 @@ from tilores_x.tools.compact import Content
 from tilores_x.tools.fields.names import nearest
 from tilores_x.tools.fields.spellings import spellings
 from tilores_x.tools.fit import fit_people, parts_of
+from tilores_x.tools.foresight import look_up
 from tilores_x.tools.people import MOST_PEOPLE, PeopleQuery
 from tilores_x.tools.records import Evidence, evidence
 from tilores_x.tools.several import MOST_AT_ONCE, each_alone, missing
@@ -242,7 +243,7 @@ async def _found(access: Access, people: PeopleQuery, wanted: Mapping[str, Any])
 
 
 async def _matches(access: Access, people: PeopleQuery, parameters: Mapping[str, Any]) -> _Found:
-    came = await access.client.look_up(people.searched(parameters))
+    came = await look_up(access.client, people.searched(parameters))
     entities = came["entities"]
     total = came["totalCount"] if people.counted else len(entities)
     return _Found(parameters, entities[:MOST_PEOPLE], total, people.more_than(len(entities)))

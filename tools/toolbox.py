@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any, NoReturn
 
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
@@ -18,6 +19,7 @@ from tilores_x.tools.compact import Content, dumps
 from tilores_x.tools.fields.concepts import Concepts
 from tilores_x.tools.fields.hints import load_hints
 from tilores_x.tools.fields.policy import FieldPolicy
+from tilores_x.tools.foresight import foreseeing
 from tilores_x.tools.records import Evidence
 
 Done = tuple[Content, Evidence]
@@ -53,6 +55,15 @@ class Toolbox:
         schema = await discover(client, settings.cache_dir)
         hints = load_hints(settings.fields)
         return cls(client, schema, Concepts.find(schema, hints), FieldPolicy.of(schema, hints))
+
+    def foreseeing(self, asked: Sequence[Mapping[str, Any]]) -> AbstractContextManager[None]:
+        """Searches inside bring these calls of ``tilores_insights`` along (arguments without an entity), so that they
+        are answered at once for the person found; one that can't work is left out."""
+        lookups = []
+        for arguments in asked:
+            with suppress(ToolFailed):
+                lookups.append(insights.lookup_of(self._access, _parsed(insights.InsightsArguments, arguments)))
+        return foreseeing(lookups)
 
     def tools(self) -> list[BaseTool]:
         return list(self._tools)
