@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -37,20 +38,22 @@ def find(rule_set: RuleSet, store: Store, parameters: Mapping[str, Any], set_nam
         rules = rule_set.searching(set_name)
     except KeyError:
         raise Refused(f"search rules not found: {set_name}") from None
-    hits: dict[tuple[int, int], tuple[str, list[Rule]]] = {}
+    hits: dict[tuple[int, int], tuple[str, list[str]]] = {}
     for rule in rules:
         if not rule.alone or rule.fields >= given.keys():
             for row in _hits(store, rule, given):
-                hits.setdefault((row.entity, row.seq), (row.id, []))[1].append(rule)
-    by_entity: dict[int, dict[str, list[Rule]]] = {}
-    for (entity, _), (record_id, held) in sorted(hits.items(), key=lambda hit: hit[0]):
+                hits.setdefault((row.entity, row.seq), (row.id, []))[1].append(rule.id)
+    by_entity: dict[int, dict[str, list[str]]] = {}
+    for (entity, _), (record_id, held) in sorted(hits.items(), key=itemgetter(0)):
         by_entity.setdefault(entity, {})[record_id] = held
+    fields = {rule.id: rule.fields for rule in rules}
     found = []
     for entity_row in store.entities(by_entity):
         held_by = by_entity[entity_row.number]
-        best = max(len(frozenset().union(*(rule.fields for rule in held))) for held in held_by.values())
-        named = {record_id: [rule.id for rule in held] for record_id, held in held_by.items()}
-        found.append(Found(entity_row, named, best / len(given)))
+        # Thousands of records may hit, but by few different sets of rules.
+        ways = {tuple(held) for held in held_by.values()}
+        best = max(len(frozenset().union(*(fields[rule] for rule in held))) for held in ways)
+        found.append(Found(entity_row, held_by, best / len(given)))
     return found
 
 

@@ -165,10 +165,10 @@ class Store:
         """The records of these entities in order of submission."""
         rows = self._db.execute(
             "SELECT seq, id, entity, digest, traits, body FROM records"
-            " WHERE entity IN (SELECT value FROM json_each(?))",
+            " WHERE entity IN (SELECT value FROM json_each(?)) ORDER BY seq",
             (as_json(entities),),
         )
-        return sorted(map(RecordRow._make, rows))
+        return list(map(RecordRow._make, rows))
 
     def insert(self, record_id: str, entity: int, digest: bytes, linking: bytes, body: bytes) -> int:
         """Add a record; its number in the order of submission is returned."""
