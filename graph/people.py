@@ -20,9 +20,12 @@ def guessed(text: str, evidence: Sequence[Evidence], question: str, before: Sequ
     """
     searches = [people for one in evidence if _searched(one) for people in _apart(one)]
     alone = {people[0]["entity_id"] for people in searches if len(people) == 1}
+    searches = [people for people in searches if len(people) > 1]
+    if not searches:
+        return []
     said = Words(text)
     for people in searches:
-        if len(people) < 2 or alone & {person["entity_id"] for person in people}:
+        if alone & {person["entity_id"] for person in people}:
             continue
         own = _own_values(people, lambda person: _labels(person))
         if _singles_out(own, question) or (not _names_any(people, question) and _singles_out(own, "\n".join(before))):

@@ -49,6 +49,8 @@ def recall(earlier: Sequence[AnyMessage], about: set[str], said: str) -> Recalle
         for message in earlier
         if isinstance(message, ToolMessage) and isinstance(message.artifact, dict)
     ]
+    if not found:
+        return Recalled([], [])
     allowed = about | (_named((artifact for artifact, _ in found), said) if about else set())
     evidence, contents = [], []
     for artifact, message in found:

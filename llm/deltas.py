@@ -50,6 +50,16 @@ def _plain_delta(chunk: Chunk) -> Chunk | None:
     return delta
 
 
+def characters(chunk: Chunk) -> int:
+    """Of text, reasoning and arguments in a chunk."""
+    found = 0
+    for choice in chunk.get("choices") or ():
+        delta = choice.get("delta") or {}
+        found += sum(len(delta.get(name) or "") for name in _TEXTS)
+        found += sum(len((call.get("function") or {}).get("arguments") or "") for call in delta.get("tool_calls") or ())
+    return found
+
+
 class _Run:
     """Plain chunks in a row. ``first`` gives all that stands around the delta."""
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import groq
@@ -23,6 +25,9 @@ from tilores_x.llm.progress import current_progress
 KEEP_ALIVE_S = 60.0
 MOST_CONNECTIONS = 1000
 """To one provider at a time; calls beyond wait for a free one."""
+
+MOST_BUFFERED = 1_048_576
+"""Bytes of one stream that may wait between two chunks, before its provider has to."""
 
 NO_KEY = "none"
 """Sent as the key to a server that asks for none: the SDKs insist on one."""
@@ -54,9 +59,22 @@ async def open_endpoint(kind: ClientKind, base_url: str, key: str | None, *, sto
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=MOST_CONNECTIONS, keepalive_timeout=KEEP_ALIVE_S),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S),
-        trust_env=True,
+        read_bufsize=MOST_BUFFERED,
+        proxy=await asyncio.to_thread(_proxy_for, base_url),
     )
     return Endpoint(kind, base_url, key, sdk, _line(kind, sdk, session))
+
+
+def _proxy_for(url: str) -> str | None:
+    """The proxy that the environment names for ``url``.
+
+    aiohttp's ``trust_env`` would look for it in a thread before each request, and lets a .netrc override the key.
+    """
+    parts = urlsplit(url)
+    if not parts.hostname or proxy_bypass(parts.netloc):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
 
 
 def _sdk(kind: ClientKind, base_url: str, key: str) -> Any:

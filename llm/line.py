@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from tilores_x.llm.deltas import characters
 from tilores_x.llm.faults import CutShort
 from tilores_x.llm.pace import Pace
 from tilores_x.llm.progress import current_progress
@@ -83,7 +84,11 @@ class Line:
             much = 0.0
             while not (reader.done or content.at_eof()):
                 if pace is not None and much < MUCH:
-                    await pace.pause(content, connection and connection.protocol)
+                    try:
+                        await pace.pause(content, connection and connection.protocol)
+                    except asyncio.CancelledError:
+                        _count(content, reader)
+                        raise
                 piece = await content.readany()
                 much = max(much / 2, len(piece))
                 events = runs.joined(reader.feed(piece))
@@ -134,6 +139,15 @@ class Line:
             message = "An error occurred during streaming"
         error: Exception = self.errors.APIError(message, request=self._request(), body=body)
         return error
+
+
+def _count(content: aiohttp.StreamReader, reader: EventReader) -> None:
+    """Report what came and nobody will read: it is billed."""
+    progress = current_progress.get()
+    with suppress(Exception):  # a stream that broke off has nothing more
+        chunks, _ = parsed(reader.feed(content.read_nowait(-1)))
+        if progress is not None:
+            progress.characters += sum(map(characters, chunks))
 
 
 def _is_fault(chunk: Any) -> bool:

@@ -24,8 +24,8 @@ LONGEST_GAP_S = 0.08
 LONGEST_PAUSE_S = 0.1
 """Between two chunks of one stream: more would no longer look like writing."""
 
-UNHEARD_PAUSE_S = 0.3
-"""Where nobody sees the chunks: but for the first one and the end they serve an estimate of what broke off."""
+UNHEARD_PAUSE_S = 1.5
+"""Where nobody sees the chunks. Arguments of a tool call that come in pieces would be parsed over and over."""
 
 SHORTEST_S = 0.001
 """Timers are no finer; a shorter wait is none."""

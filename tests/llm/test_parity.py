@@ -159,6 +159,19 @@ async def test_where_nobody_listens_a_stream_is_put_together_in_few_pieces(
     assert len(passed_on) < 15
 
 
+async def test_what_came_while_nobody_read_is_counted_when_a_call_is_given_up(
+    provider: Provider, made: Clients
+) -> None:
+    provider.always(Script("word " * 300, tokens_per_s=200))
+    fast, _ = await _models(made, "openai")
+    progress = Progress(heard=False)
+    reported = current_progress.set(progress)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(fast.ainvoke("?"), 0.8)
+    current_progress.reset(reported)
+    assert progress.characters > 300
+
+
 async def test_what_came_before_a_stall_is_not_held_back(
     provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
 ) -> None:
