@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from tilores_x.errors import TiloresRefused
+from tilores_x.marks import mark
 from tilores_x.tools.api.client import TiloresClient
 from tilores_x.tools.api.lookup import Lookup
 
@@ -42,6 +43,7 @@ class Foreseen:
             except TiloresRefused:  # whatever it was: each alone tells it better
                 return await client.look_up(lookup)
         if self._came and (came := self._came.pop(_key(lookup), None)) is not None:
+            mark("batched")
             return came
         return await client.look_up(lookup)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 from uuid import uuid4
 
@@ -15,7 +15,7 @@ from langchain_core.tools import BaseTool
 from tilores_x.graph.ahead.habits import Habit
 from tilores_x.graph.ahead.kinds import Kind
 from tilores_x.graph.ahead.subjects import FOUND
-from tilores_x.graph.ahead.templates import Subject, filled, needs_entity
+from tilores_x.graph.ahead.templates import Subject, comes_along, filled, needs_entity
 from tilores_x.graph.calling import as_result_of, call_key
 from tilores_x.graph.people import Words
 from tilores_x.graph.toolrun import Outcome, make
@@ -51,8 +51,8 @@ class Running:
     """Of one question.
 
     ``waited`` says whether its results stand in the first prompt; None: there was nothing. ``most`` is how many lookups
-    habits may start. ``probing``: the model is to show what it asks when it is told nothing. ``refused`` are searches
-    for whom the question names beyond the bound.
+    habits may start. ``foreseeing`` lets a search bring insights along. ``probing``: the model is to show what it asks
+    when it is told nothing. ``refused`` are searches for whom the question names beyond the bound.
     """
 
     tenant: str
@@ -61,6 +61,7 @@ class Running:
     said: Words
     tools: Mapping[str, BaseTool]
     most: int
+    foreseeing: Callable[[Sequence[Mapping[str, Any]]], AbstractContextManager[None]]
     subjects: list[Subject] = field(default_factory=list)
     started: dict[str, Started] = field(default_factory=dict)
     waited: bool | None = None
@@ -77,6 +78,17 @@ class Running:
             task.add_done_callback(_heard)
             known = self.started[key] = Started(call, task, template)
         return known
+
+    def search(self, subject: Subject, call: ToolCall) -> None:
+        """Search for ``subject``; the figures that questions of this kind usually need of them come along with it."""
+        anybody = replace(subject, entity_id="")
+        asked = []
+        for template in self.habit.likely()[: self.most]:
+            call_of = filled(template, anybody, self.said) if comes_along(template) else None
+            if call_of is not None:
+                asked.append({name: value for name, value in call_of[1].items() if name != "entity_id"})
+        with self.foreseeing(asked):
+            self.expect(subject, self.start(call))
 
     def expect(self, subject: Subject, search: Started | None = None) -> None:
         """Start what questions of this kind usually need of ``subject``: what needs their entity after ``search``."""

@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from tilores_x.graph.ahead.budget import WasteBudget
 from tilores_x.graph.ahead.habits import Habits
 from tilores_x.graph.ahead.running import BY_HABIT, Running, Started, marks_of
-from tilores_x.graph.ahead.templates import Subject, needs_entity, one_by_one, template_of
+from tilores_x.graph.ahead.templates import Subject, comes_along, needs_entity, one_by_one, template_of
 from tilores_x.graph.ahead.waiting import CALLS_STARTED_MORE, Measured, better_to_wait
 from tilores_x.graph.calling import call_key
 from tilores_x.graph.context import Context
@@ -111,7 +111,8 @@ class Ahead:
         per_token = 1 / seen.tokens_per_s.p50 if seen.tokens_per_s else 0.0
         likely = running.habit.likely()
         unknown = any(subject.entity_id is None for subject in running.subjects)
-        rounds = 2 if unknown and any(map(needs_entity, likely)) else 1
+        after = any(needs_entity(template) and not comes_along(template) for template in likely)
+        rounds = 2 if unknown and after else 1
         waited = running.habit.calls_waited or (1.0 if likely else 2.0)
         return Measured(
             lookup_s=rounds * lookups.p50,

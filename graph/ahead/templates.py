@@ -92,6 +92,11 @@ def needs_entity(template: str) -> bool:
     return json.dumps(ENTITY) in template
 
 
+def comes_along(template: str) -> bool:
+    """Whether a search can bring it along: see ``tools/foresight``."""
+    return template.startswith('["tilores_insights"') and needs_entity(template)
+
+
 class _Unfit(Exception):
     pass
 

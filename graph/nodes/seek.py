@@ -81,6 +81,7 @@ class Seek:
             Words(question.text),
             resources.tools,
             resources.ahead.budget(tenant).most() if learned else 0,
+            resources.toolbox.foreseeing,
         )
         running.probing = running.habit.probing
         if isinstance(named, Subject):
@@ -88,7 +89,7 @@ class Seek:
             return running
         calls = planned(named, resources.concepts, resources.tools)
         for identifier, call in calls[:MOST_CALLS]:
-            running.expect(Subject(identifier.kind.value, identifier.value), running.start(call))
+            running.search(Subject(identifier.kind.value, identifier.value), call)
         running.refused = [call for _, call in calls[MOST_CALLS:]]
         return running
 

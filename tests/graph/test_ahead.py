@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -290,7 +291,7 @@ class Slow:
         return json.dumps({"ok": True}), artifact
 
     def running(self, habit: Habit | None = None) -> Running:
-        return Running("a", Kind((), ()), habit or Habit(), Words(""), {"tilores_search": self.tool}, 4)
+        return Running("a", Kind((), ()), habit or Habit(), Words(""), {"tilores_search": self.tool}, 4, nullcontext)
 
 
 async def test_a_call_that_comes_while_its_lookup_runs_waits_for_it() -> None:
