@@ -107,36 +107,49 @@ async def test_a_pinned_limit_stays() -> None:
     assert limiter.limit == 7
 
 
+def gathered(pace: Pace, sizes: tuple[int, ...], base_s: float, lookup_s: float, chance: random.Random) -> None:
+    """Requests of these sizes were sent at the same moment."""
+    took = [(lookups, (base_s + lookups * lookup_s) * chance.uniform(0.99, 1.01)) for lookups in sizes]
+    for lookups, seconds in took:
+        pace.add(lookups, seconds)
+    pace.compare(took)
+
+
 @pytest.mark.parametrize(("base_s", "lookup_s"), [(0.2, 0.002), (0.02, 0.02), (0.005, 0.0), (1.0, 0.1)])
 def test_the_line_finds_what_a_request_and_a_lookup_cost(base_s: float, lookup_s: float) -> None:
-    chance, now = random.Random(3), 0.0
-    pace = Pace(clock=lambda: now)
-    for _ in range(200):
-        lookups = chance.choice([1, 1, 1, 4, 6])
-        pace.add(lookups, (base_s + lookups * lookup_s) * chance.uniform(0.95, 1.1))
-        now += 0.5
-    pace.add(1, 60.0)
+    chance, pace = random.Random(3), Pace(clock=lambda: 0.0)
+    for sizes in [(7, 3), (3, 7), (1,), (10,)] * 20:
+        gathered(pace, sizes, base_s, lookup_s, chance)
+    pace.compare([(7, 60.0), (3, base_s)])
     line = pace.line
     assert line is not None
-    assert line.base_s + line.lookup_s == pytest.approx(base_s + lookup_s, rel=0.3)
-    assert line.lookup_s == pytest.approx(lookup_s, rel=0.3, abs=base_s * 0.01)
+    assert line.lookup_s == pytest.approx(lookup_s, rel=0.5, abs=base_s * 0.015)
+    assert line.base_s == pytest.approx(base_s, rel=0.3)
     observed = pace.observed()
     assert observed is not None
     assert observed.of >= ENOUGH
-    assert observed.p50 <= observed.p95 <= observed.p99
+    assert observed.p50 <= observed.p90 <= observed.p95 <= observed.p99
+
+
+@pytest.mark.parametrize("busy_sizes", [(14, 13), (1, 2)])
+def test_a_busy_minute_is_not_taken_for_a_slope(busy_sizes: tuple[int, ...]) -> None:
+    chance, pace = random.Random(3), Pace(clock=lambda: 0.0)
+    for _ in range(20):
+        gathered(pace, busy_sizes, 0.6, 0.002, chance)
+        gathered(pace, (7, 3), 0.2, 0.002, chance)
+    line = pace.line
+    assert line is not None
+    assert line.lookup_s < 0.006
 
 
 def test_a_slope_that_was_measured_is_unlearned_when_the_instance_changes() -> None:
-    now = 0.0
-    pace = Pace(clock=lambda: now)
-    for cost in (0.05, 0.0):
-        for at in range(200):
-            lookups = 1 + at % 5
-            pace.add(lookups, 0.1 + lookups * cost)
-            now += 1.0
+    chance, pace = random.Random(3), Pace(clock=lambda: 0.0)
+    for lookup_s in (0.05, 0.0):
+        for _ in range(100):
+            gathered(pace, (7, 3), 0.1, lookup_s, chance)
         line = pace.line
         assert line is not None
-        assert line.lookup_s == pytest.approx(cost, abs=0.01)
+        assert line.lookup_s == pytest.approx(lookup_s, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -170,4 +183,4 @@ def test_every_lookup_travels_once_and_none_is_too_long(
     runs = portions(range(lookups), requests, uneven=uneven)
     assert [one for run in runs for one in run] == list(range(lookups))
     assert all(runs)
-    assert max(map(len, runs)) <= MOST_TOGETHER + (MOST_TOGETHER // 3 if uneven else 0)
+    assert max(map(len, runs)) <= MOST_TOGETHER + (MOST_TOGETHER // 2 if uneven else 0)

@@ -20,10 +20,11 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Ac
 
 
 class Reply(NamedTuple):
-    """The ``data`` of a reply, and the bytes that it came in, decompressed."""
+    """The ``data`` of a reply, the bytes that it came in, decompressed, and the seconds that it took once sent."""
 
     data: dict[str, Any]
     size: int
+    seconds: float
 
 
 class Endpoint:
@@ -62,7 +63,7 @@ class Endpoint:
                 answer = await self._posted(request, token, timeout_s)
                 if answer.status == 401 and self._token is not None and token is not None:
                     answer = await self._posted(request, await self._token.renewed(token), timeout_s)
-                reply = Reply(data_of(answer, request.document, request.variables), len(answer.body))
+                data = data_of(answer, request.document, request.variables)
             except (Passing, Late) as error:
                 slot.failed()
                 if measured and isinstance(error, Late):
@@ -71,8 +72,9 @@ class Endpoint:
             except TiloresRefused:
                 self._measure(slot, request, time.monotonic() - start, measured)
                 raise
-            self._measure(slot, request, time.monotonic() - start, measured)
-            return reply
+            seconds = time.monotonic() - start
+            self._measure(slot, request, seconds, measured)
+            return Reply(data, len(answer.body), seconds)
 
     def _measure(self, slot: Slot, request: Request, seconds: float, measured: bool) -> None:
         if measured:

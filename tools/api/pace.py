@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tilores_x.quantiles import Recent
 
 #: What a lookup adds to a request, as a share of the request, until it is measured.
 PRIOR_SHARE = 0.01
-#: How much that guess weighs, in squared lookups: as much as one request two lookups longer than the mean.
+#: How much that guess weighs, in squared lookups: as much as two requests that differ by three.
 PRIOR_WEIGHT = 4.0
-#: Requests of one size after which the newest weighs as much as all before it did, relative to this number.
-MEMORY = 16
-#: Seconds after which a measurement counts half.
-HALF_LIFE_S = 600.0
+#: What was compared before counts so much less with each comparison: half after 17.
+FORGETTING = 0.96
 #: One answer counts as at most this many times what was expected: a single hiccup says little of the slope.
 LARGEST_SURPRISE = 2.0
 #: Fewer measurements say nothing of percentiles.
@@ -43,51 +40,53 @@ class Observed(NamedTuple):
     of: int
 
 
-@dataclass(slots=True)
-class _Size:
-    seconds: float = 0.0
-    count: int = 0
-    at: float = 0.0
-
-
 class Pace:
-    """The line is a weighted least-squares fit through the mean seconds of each size of request.
+    """What a lookup adds is learned from requests of different sizes that were sent at the same moment.
 
-    Means are exponentially weighted, sizes weigh by their measurements (at most ``MEMORY``) and their age, and a ridge
-    pulls the slope to ``PRIOR_SHARE`` of the mean: with requests of one size alone nothing else is known of it.
+    They meet the same load, so that their difference is one of size: a regression over all requests would take a busy
+    minute with large ones for a slope. Within each such group the deviations from the group's mean are summed, older
+    ones forgotten exponentially; a ridge pulls the slope to ``PRIOR_SHARE`` of a request. What a request costs is the
+    median of the latest.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._sizes: dict[int, _Size] = {}
         self._recent = Recent(size=512)
-        self._lowest = Recent(size=64)
-        self._line: Line | None = None
+        self._latest = Recent(size=64)
+        self._together = 0.0
         self.spread = 0.0
-        """How much the sizes differ, in weighted squared lookups: below ``PRIOR_WEIGHT`` the slope is a guess."""
+        """What the slope rests on, in squared lookups: below ``PRIOR_WEIGHT`` it is a guess."""
 
     def add(self, lookups: int, seconds: float) -> None:
         """A request for so many lookups was answered after ``seconds``."""
         now = self._clock()
-        if (line := self.line) is not None:
-            self._recent.add(now, max(0.0, seconds - (lookups - 1) * line.lookup_s))
-            self._lowest.add(now, max(0.0, seconds - (lookups - 1) * line.lookup_s))
-            seconds = min(seconds, LARGEST_SURPRISE * line.seconds(lookups))
-        else:
-            self._recent.add(now, seconds)
-            self._lowest.add(now, seconds)
-        size = self._sizes.setdefault(lookups, _Size())
-        size.count = min(MEMORY, size.count + 1)
-        size.seconds += (seconds - size.seconds) / size.count
-        size.at = now
-        self._line = None
+        alone_s = max(0.0, seconds - (lookups - 1) * self._slope())
+        self._recent.add(now, alone_s)
+        self._latest.add(now, alone_s)
+
+    def compare(self, group: Sequence[tuple[int, float]]) -> None:
+        """Requests that were sent at the same moment: the lookups in each, and the seconds that it took."""
+        line = self.line
+        if line is None or len({lookups for lookups, _ in group}) < 2:
+            return
+        clipped = [(n, min(seconds, LARGEST_SURPRISE * line.seconds(n))) for n, seconds in group]
+        mean_n = sum(n for n, _ in clipped) / len(clipped)
+        mean_s = sum(seconds for _, seconds in clipped) / len(clipped)
+        self.spread = FORGETTING * self.spread + sum((n - mean_n) ** 2 for n, _ in clipped)
+        self._together = FORGETTING * self._together + sum((n - mean_n) * (s - mean_s) for n, s in clipped)
+
+    def rested(self) -> None:
+        """Lookups were sent with nothing to compare: what is known of the slope ages all the same."""
+        self.spread *= FORGETTING
+        self._together *= FORGETTING
 
     @property
     def line(self) -> Line | None:
-        """The fit; None before the first answer."""
-        if self._line is None and self._sizes:
-            self._line = self._fit()
-        return self._line
+        """What is expected of the next request; None before the first answer."""
+        if not len(self._latest):
+            return None
+        slope = self._slope()
+        return Line(max(0.0, self._latest.quantile(0.5) - slope), slope)
 
     def observed(self) -> Observed | None:
         """Percentiles; None before there are enough measurements to speak of any."""
@@ -99,21 +98,9 @@ class Pace:
 
     def unloaded_s(self) -> float | None:
         """About what a lookup takes when nothing queues: the tenth percentile; None before enough are measured."""
-        return self._lowest.quantile(0.1) if len(self._lowest) >= ENOUGH else None
+        return self._recent.quantile(0.1) if len(self._recent) >= ENOUGH else None
 
-    def _fit(self) -> Line:
-        now = self._clock()
-        weighed = [
-            (lookups, size.seconds, size.count * 0.5 ** ((now - size.at) / HALF_LIFE_S))
-            for lookups, size in self._sizes.items()
-        ]
-        total = sum(weight for _, _, weight in weighed)
-        if total <= 0:
-            weighed, total = [(n, s, 1.0) for n, s, _ in weighed], float(len(weighed))
-        mean_n = sum(n * w for n, _, w in weighed) / total
-        mean_s = sum(s * w for _, s, w in weighed) / total
-        self.spread = sum(w * (n - mean_n) ** 2 for n, _, w in weighed)
-        together = sum(w * (n - mean_n) * (s - mean_s) for n, s, w in weighed)
-        slope = (together + PRIOR_WEIGHT * PRIOR_SHARE * mean_s) / (self.spread + PRIOR_WEIGHT)
-        slope = min(max(slope, 0.0), mean_s / mean_n)
-        return Line(mean_s - slope * mean_n, slope)
+    def _slope(self) -> float:
+        alone_s = self._latest.quantile(0.5) if len(self._latest) else 0.0
+        slope = (self._together + PRIOR_WEIGHT * PRIOR_SHARE * alone_s) / (self.spread + PRIOR_WEIGHT)
+        return min(max(slope, 0.0), alone_s)

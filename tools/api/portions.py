@@ -44,12 +44,12 @@ def requests_for(lookups: int, line: Line | None, free: int, most_together: int 
 
 
 def portions(items: Sequence[T], requests: int, *, uneven: bool = False) -> list[list[T]]:
-    """``items`` in so many runs of equal length. ``uneven`` moves a third of the second run to the first: different
+    """``items`` in so many runs of equal length. ``uneven`` moves half of the second run to the first: different
     sizes are what a slope is learned from."""
     length, rest = divmod(len(items), requests)
     sizes = [length + (at < rest) for at in range(requests)]
     if uneven and requests > 1:
-        moved = max(1, sizes[1] // 3) if sizes[1] > 1 else 0
+        moved = sizes[1] // 2
         sizes[0] += moved
         sizes[1] -= moved
     runs, start = [], 0

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
 from tilores_x.errors import AccessDenied, TiloresRefused, TiloresUnavailable, TiloresXError
 from tilores_x.marks import collect_marks
+from tilores_x.tools.api.endpoint import Reply
 from tilores_x.tools.api.failures import Late, Passing, TooLarge
-from tilores_x.tools.api.pace import PRIOR_WEIGHT
+from tilores_x.tools.api.pace import PRIOR_WEIGHT, Pace
 from tilores_x.tools.api.parting import parted
 from tilores_x.tools.api.portions import portions, requests_for
 from tilores_x.tools.api.reading import Reader
@@ -19,8 +21,8 @@ from tilores_x.tools.api.sharing import Longest, Shared
 from tilores_x.tools.api.together import request_of
 from tilores_x.tools.api.weights import Weights
 
-#: Of so many gatherings, one tries requests of unequal size even though the slope is known.
-EXPLORING = 32
+#: So many lookups at least are put into requests of unequal size, where what a lookup adds is not known (any more).
+LEAST_EXPLORED = 4
 
 
 class Trips:
@@ -32,7 +34,7 @@ class Trips:
         self._pinned = most_together
         self._weights = Weights()
         self._running: set[asyncio.Task[None]] = set()
-        self._gatherings = 0
+        self._explored = 0
 
     def send(self, came: Sequence[Shared]) -> None:
         """Put the lookups on their way; those of one tenant never travel with another's."""
@@ -40,9 +42,10 @@ class Trips:
         # In order of their texts: equal questions become equal documents, which servers keep parsed.
         wanted.sort(key=lambda shared: (shared.key[0] or "", shared.lookup.text))
         for _, own in groupby(wanted, key=lambda shared: shared.key[0]):
-            for run in self._runs(list(own)):
-                for part in self._weights.fitting(run):
-                    self._start(part)
+            parts = [part for run in self._runs(list(own)) for part in self._weights.fitting(run)]
+            group = Group(self._reader.endpoint.pace, len(parts))
+            for part in parts:
+                self._start(part, group)
 
     def requests_for(self, lookups: int) -> int:
         """Into how many requests so many lookups go at present."""
@@ -60,13 +63,22 @@ class Trips:
     def _runs(self, shared: list[Shared]) -> list[list[Shared]]:
         if len(shared) == 1:
             return [shared]
-        self._gatherings += 1
-        guessing = self._reader.endpoint.pace.spread < PRIOR_WEIGHT or self._gatherings % EXPLORING == 0
-        return portions(shared, self.requests_for(len(shared)), uneven=guessing and self._pinned is None)
+        requests, pace = self.requests_for(len(shared)), self._reader.endpoint.pace
+        if self._pinned is not None or pace.spread >= PRIOR_WEIGHT or len(shared) < LEAST_EXPLORED:
+            pace.rested()
+            return portions(shared, requests)
+        runs = portions(shared, max(2, requests), uneven=True)
+        # Larger now the first, now the second: texts are in order, so that each run has its own kind of lookups.
+        self._explored += 1
+        if self._explored % 2:
+            larger = len(runs[0])
+            both = runs[0] + runs[1]
+            runs[:2] = [both[: len(both) - larger], both[len(both) - larger :]]
+        return runs
 
-    def _start(self, part: list[Shared]) -> None:
+    def _start(self, part: list[Shared], group: Group) -> None:
         # A context of its own: no deadline of one who asks may cut short what others wait for.
-        task = asyncio.create_task(self._run(part), context=contextvars.Context())
+        task = asyncio.create_task(self._run(part, group), context=contextvars.Context())
         self._running.add(task)
         task.add_done_callback(partial(self._ended, part))
         for shared in part:
@@ -81,16 +93,18 @@ class Trips:
             elif not shared.done:
                 shared.fail(closed())
 
-    async def _run(self, part: list[Shared]) -> None:
+    async def _run(self, part: list[Shared], group: Group) -> None:
         with collect_marks() as marks:
             for shared in part:
                 shared.marks = marks
-            await self._travel(part)
+            reply = await self._travel(part)
+        group.ended(len(part), None if reply is None or marks & {"retried", "hedged"} else reply.seconds)
 
-    async def _travel(self, part: list[Shared], *, round_: int = 0) -> None:
+    async def _travel(self, part: list[Shared], *, round_: int = 0) -> Reply | None:
+        """Bring each lookup its answer or failure. Gives the reply where it was one for all."""
         part = [shared for shared in part if shared.wanted]
         if not part:
-            return
+            return None
         if len(part) > 1:
             self.batched += len(part)
             for shared in part:
@@ -107,10 +121,11 @@ class Trips:
             )
         except TiloresXError as error:
             await self._failed(part, error, round_)
-            return
+            return None
         self._weights.learn(part, reply.size)
         for at, shared in enumerate(part):
             shared.answer(reply.data[shared.lookup.field if len(part) == 1 else f"x{at}"])
+        return reply
 
     async def _failed(self, part: list[Shared], error: TiloresXError, round_: int) -> None:
         refused = error if isinstance(error, TiloresRefused) else error.__cause__
@@ -148,6 +163,23 @@ class Trips:
             for shared in part:
                 if isinstance(shared.error, TiloresRefused):
                     self._weights.leave_alone(shared.lookup.text)
+
+
+@dataclass(slots=True)
+class Group:
+    """Requests that are sent at the same moment: what they took is compared once all are answered at the first try."""
+
+    pace: Pace
+    waiting: int
+    _took: list[tuple[int, float]] = field(default_factory=list)
+
+    def ended(self, lookups: int, seconds: float | None) -> None:
+        """A request ended; ``seconds`` is None where it is no measure of the others."""
+        self.waiting -= 1
+        if seconds is not None:
+            self._took.append((lookups, seconds))
+        if not self.waiting and len(self._took) > 1:
+            self.pace.compare(self._took)
 
 
 def closed() -> TiloresUnavailable:
