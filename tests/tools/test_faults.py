@@ -143,7 +143,7 @@ async def test_a_change_is_asked_once_even_when_reads_are_asked_twice(
 
 async def measured(between: Proxy, client: TiloresClient) -> None:
     """The client knows the instance, and that a few of its answers are late."""
-    between.fate = lambda number, request: Fate(delay_s=0.2 if number % 30 == 7 else 0)
+    between.fate = lambda number, request: Fate(delay_s=0.5 if number % 30 == 7 else 0.02)
     for _ in range(3):
         await asyncio.gather(*(client.look_up(ann(page)) for page in range(1, 11)))
     assert client.observed is not None
