@@ -9,8 +9,15 @@ import orjson
 
 #: The most bytes of JSON that one call of a tool puts before a model: about 4,000 tokens.
 BUDGET_BYTES = 12_000
+#: The same for a call that asks for many, in place of as many calls: what each adds, up to the most.
+BYTES_EACH, MOST_BUDGET_BYTES = 400, 20_000
 
 Content = dict[str, Any]
+
+
+def budget_bytes(asked: int) -> int:
+    """The budget of a call that asks for that many people or entities."""
+    return min(MOST_BUDGET_BYTES, BUDGET_BYTES + BYTES_EACH * max(0, asked - 1))
 
 
 def dumps(content: Content) -> str:

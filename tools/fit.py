@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from tilores_x.tools.compact import Content, fewer_rows, fitted
+from tilores_x.tools.compact import Content, budget_bytes, fewer_rows, fitted
 
 #: Labels that stay where many people are to fit.
 _NAMES = ("first_name", "last_name", "client_id")
@@ -17,6 +17,7 @@ _NAMES = ("first_name", "last_name", "client_id")
 
 def fit_people(content: Content) -> Content:
     """Shorten ``content``: fewer values of a field, fewer records, shorter labels, fewer fields, then fewer people."""
+    budget = budget_bytes(len(parts_of(content)))
     steps: list[Callable[[Content], str | None]] = [
         *(partial(_fewer_values, most=most) for most in (10, 5)),
         *(partial(_fewer_records, bytes_all=size) for size in (4000, 1500)),
@@ -25,11 +26,12 @@ def fit_people(content: Content) -> Content:
         *(partial(_facts_of_first, most=most) for most in (5, 2, 1)),
         *(partial(_shorter_labels, names=names) for names in ((), _NAMES)),
         _no_labels,
-        *(partial(_fewer_fields, bytes_all=size) for size in (8000, 6000, 4000, 2000)),
+        _one_record_each,
+        *(partial(_fewer_fields, bytes_all=budget * share // 6) for share in (5, 4, 3, 2, 1)),
         *(partial(_fewer_people, most=most) for most in (5, 1)),
-        *(partial(_fewer_parts, bytes_all=size) for size in (10_000, 6000)),
+        *(partial(_fewer_parts, bytes_all=budget * share // 6) for share in (5, 3)),
     ]
-    return fitted(content, steps)
+    return fitted(content, steps, budget)
 
 
 def parts_of(content: Content) -> list[Content]:
@@ -78,6 +80,17 @@ def _shorter_labels(content: Content, names: tuple[str, ...]) -> str | None:
         label = entity["label"]
         entity["label"] = {name: label[name][:1] for name in names or label if name in label}
     return "labels in full"
+
+
+def _one_record_each(content: Content) -> str | None:
+    """Of a value in many records one proves it; which fields have more values is said for all of them at once."""
+    if "people" in content:
+        for entity in _entities(content):
+            entity.pop("newest_only", None)
+            for values in entity.get("facts", {}).values():
+                for value in values:
+                    del value["record_ids"][1:]
+    return None
 
 
 def _fewer_fields(content: Content, bytes_all: int) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from tilores_x.tools.compact import Content, fewer_rows, fitted
+from tilores_x.tools.compact import Content, budget_bytes, fewer_rows, fitted
 from tilores_x.tools.fit import parts_of
 from tilores_x.tools.records import Fact
 
@@ -14,7 +14,11 @@ from tilores_x.tools.records import Fact
 def fit_answers(content: Content) -> None:
     """Shorten the results in ``content``: fewer values and rows of each, then fewer results, then fewer entities."""
     steps: list[Callable[[Content], str | None]] = [partial(_shorter, most=most) for most in (50, 20, 10, 5)]
-    fitted(content, [*steps, partial(_shorter, most=2), _drop_last, _drop_values, _fewer_parts])
+    fitted(
+        content,
+        [*steps, partial(_shorter, most=2), _drop_last, _drop_values, _fewer_parts],
+        budget_bytes(len(parts_of(content))),
+    )
 
 
 def _every_result(content: Content) -> list[dict[str, Any]]:
@@ -35,7 +39,7 @@ def _shorter(content: Content, most: int) -> str | None:
 
 def _drop_last(content: Content) -> str | None:
     parts = parts_of(content)
-    share = 10_000 // len(parts)
+    share = budget_bytes(len(parts)) * 5 // 6 // len(parts)
     said: dict[str, int] = {}
     for part in parts:
         key = "groups" if "groups" in part else "results"
@@ -59,7 +63,7 @@ def _drop_values(content: Content) -> str | None:
 def _fewer_parts(content: Content) -> str | None:
     if "people" not in content:
         return None
-    kept = fewer_rows(content["people"], 10_000)
+    kept = fewer_rows(content["people"], budget_bytes(len(content["people"])) * 5 // 6)
     dropped = len(content["people"]) - len(kept)
     content["people"] = kept
     return f"the last {dropped} entities, ask for them in another call" if dropped else None

@@ -12,7 +12,7 @@ import orjson
 
 from tilores_x.settings import Settings
 from tilores_x.tools.api.client import TiloresClient
-from tilores_x.tools.compact import BUDGET_BYTES
+from tilores_x.tools.compact import budget_bytes
 from tilores_x.tools.records import Evidence
 from tilores_x.tools.toolbox import Toolbox
 
@@ -40,8 +40,8 @@ class Desk:
         """The outcome of a call that works."""
         message = await self.message(tool, **arguments)
         assert message.status == "success", message.content
-        assert len(message.content.encode()) <= BUDGET_BYTES
         content = orjson.loads(message.content)
+        assert len(message.content.encode()) <= budget_bytes(len(content.get("people", ())))
         assert content["ok"] is True
         return Shown(content, message.artifact, message.content + orjson.dumps(message.artifact).decode())
 
