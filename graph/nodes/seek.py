@@ -37,6 +37,9 @@ from tilores_x.tools.fields.concepts import Concepts
 
 SEARCH, ENTITY = "tilores_search", "tilores_entity"
 
+KEPT_S = 0.005
+"""What is kept, in memory or in Redis, is there by then."""
+
 
 @dataclass(frozen=True)
 class Seek:
@@ -98,7 +101,7 @@ class Seek:
         ahead = self.resources.ahead
         if not running.started:
             return []
-        running.waited = not running.probing and ahead.better_to_wait(running)
+        running.waited = (not running.probing and ahead.better_to_wait(running)) or await _kept(running)
         if not running.waited:
             return []
         await running.settled(habits=False)
@@ -110,6 +113,14 @@ class Seek:
         for call, outcome in outcomes:
             work.noted(call["name"], "tool", outcome.began, outcome.seconds, marks_of(outcome))
         return [*outcomes, *_word_of(running.refused)]
+
+
+async def _kept(running: Running) -> bool:
+    """Whether all that the question names is there already, from what is kept. Then the model is always told it: the
+    same question must be the same conversation, or its kept reply would not be found."""
+    await running.settled(habits=False, patience_s=KEPT_S)
+    outcomes = [one.outcome for one in running.started.values() if one.template is None]
+    return all(outcome is not None and "cached" in outcome.marks for outcome in outcomes)
 
 
 def _word_of(calls: Sequence[ToolCall]) -> list[tuple[ToolCall, Outcome]]:
