@@ -20,7 +20,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-from width import tables  # noqa: E402
+from width import summary, tables  # noqa: E402
 from width.growing import flooded, growing  # noqa: E402
 from width.rivals import RIVALS  # noqa: E402
 from width.running import Running, one_by_one, open_loop, warmed  # noqa: E402
@@ -59,22 +59,26 @@ def main() -> None:
                 sizes, named = ((10,), (10,)) if options.quick else ((1, 5, 10, 50), (1, 5, 10))
                 rows = [row for size in sizes for row in one_by_one(running, size, options.rounds)]
                 rows += [row for size in named for row in one_by_one(running, size, options.rounds, named=True)]
-                part("### One question at a time", tables.one_by_one(rows))
+                told = [] if options.ways or options.quick else [summary.one_by_one(rows)]
+                part("### One question at a time", *told, tables.one_by_one(rows))
         if options.only == "load" or not (options.only or options.quick):
             loaded = tuple(way for way in names if options.ways or way in LOADED)
             with Running.started(loaded, cache_dir, people=PEOPLE) as running:
                 warmed(running)
                 rows = [open_loop(running, way, RATE, options.seconds) for way in loaded]
-                part(f"### {RATE} questions/s offered, 10 lookups each", tables.open_loop(rows, RATE))
+                told = [] if options.ways else [summary.open_loop(rows)]
+                part(f"### {RATE} questions/s offered, 10 lookups each", *told, tables.open_loop(rows))
         if options.only == "growth" or not (options.only or options.quick):
             rows = growing(cache_dir, options.rounds)
-            part("### A sum over all records of one customer", tables.growing(rows))
+            part("### A sum over all records of one customer", summary.growing(rows), tables.growing(rows))
             part("### A reply of 50 MB", tables.flooded(flooded(cache_dir, 50_000_000)))
     if options.write:
         from results import write_section
 
         versions = {name: version(name) for name in PACKAGES}
-        write_section("At full width", "python benchmarks/parallel.py --write", "\n\n".join(parts), versions)
+        write_section(
+            "At full width", "python benchmarks/parallel.py --write", "\n\n".join([summary.HOW, *parts]), versions
+        )
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ def one_by_one(rows: Rows) -> str:
     )
 
 
-def open_loop(rows: Rows, rate: float) -> str:
+def open_loop(rows: Rows) -> str:
     return _table(
         "way | p50 s | p95 s | p99 s | p99 of the floor | not answered | wrong | CPU ms per question "
         "| requests per question | asking core | sandbox's core | provider's core",
