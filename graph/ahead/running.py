@@ -65,6 +65,7 @@ class Running:
     subjects: list[Subject] = field(default_factory=list)
     started: dict[str, Started] = field(default_factory=dict)
     waited: bool | None = None
+    learns: bool = True
     probing: bool = False
     refused: list[ToolCall] = field(default_factory=list)
     _followers: set[asyncio.Task[None]] = field(default_factory=set)

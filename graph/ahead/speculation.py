@@ -145,6 +145,9 @@ class Ahead:
             self._model[running.tenant] = model
             if len(self._model) > MOST_TENANTS:
                 del self._model[next(iter(self._model))]
+            if not running.learns:
+                self._count(running, model_calls, 0, 0, 0)
+                return []
             asked = _asked(running, turn)
             ahead = [one for one in running.started.values() if one.template is not None]
             judged = {id(one): _needed(one, citations) for one in ahead}
@@ -194,22 +197,21 @@ class Ahead:
 
 def _asked(running: Running, turn: Sequence[AnyMessage]) -> dict[str, float]:
     """The templates of what the model asked for itself, and got; seek starts what the question names in any case."""
-    known = _identifying(turn)
     named = {call_key(one.call) for one in running.started.values() if one.template is None}
     failed = {one.tool_call_id for one in turn if isinstance(one, ToolMessage) and one.status == "error"}
-    asked: dict[str, float] = {}
-    for message in turn:
-        for call in message.tool_calls if isinstance(message, AIMessage) else ():
-            by_seek = (call["id"] or "").startswith((PREFIX, BY_HABIT))
-            if by_seek or call["id"] in failed or call_key(call) in named:
-                continue
-            for one in one_by_one(call):
-                if call_key(one) in named:
-                    continue
-                for subject in running.subjects or _found(turn):
-                    if (template := template_of(one, subject, running.said, known)) is not None:
-                        asked[template] = 1.0
-    return asked
+    calls = [
+        one
+        for message in turn
+        for call in (message.tool_calls if isinstance(message, AIMessage) else ())
+        if not (call["id"] or "").startswith((PREFIX, BY_HABIT)) and call["id"] not in failed
+        for one in one_by_one(call)
+        if call_key(one) not in named
+    ]
+    if not calls:
+        return {}
+    known, subjects = _identifying(turn), running.subjects or _found(turn)
+    made = (template_of(call, subject, running.said, known) for call in calls for subject in subjects)
+    return {template: 1.0 for template in made if template is not None}
 
 
 def _found(turn: Sequence[AnyMessage]) -> list[Subject]:

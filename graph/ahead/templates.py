@@ -7,7 +7,7 @@ Whatever else could tell who or what it was about makes a call unfit for a templ
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,14 +41,15 @@ class Subject:
     entity_id: str | None = None
 
 
-def template_of(call: ToolCall, subject: Subject, said: Words, known: Iterable[str]) -> str | None:
+def template_of(call: ToolCall, subject: Subject, said: Words, known: Collection[str]) -> str | None:
     """``call`` with ``subject`` left open, as one text; None where it isn't about them, or can't be left open.
 
-    ``said`` are the words of the question, ``known`` the values that identify people: they stay out of templates.
+    ``said`` are the words of the question, ``known`` the values that identify people, in small letters: they stay out
+    of templates.
     """
-    if call["name"] not in LEARNED:
+    if call["name"] not in LEARNED or not _names(call["args"], subject):
         return None
-    maker = _Maker(call["name"], subject, said, {value.casefold() for value in known})
+    maker = _Maker(call["name"], subject, said, known)
     try:
         args = {name: maker.leaf(name, value) for name, value in call["args"].items() if value not in (None, [], {})}
     except _Unfit:
@@ -57,6 +58,12 @@ def template_of(call: ToolCall, subject: Subject, said: Words, known: Iterable[s
         return None
     text = json.dumps([call["name"], args], sort_keys=True, ensure_ascii=False)
     return text if len(text) <= LONGEST else None
+
+
+def _names(args: Mapping[str, Any], subject: Subject) -> bool:
+    """Whether an argument is the subject: most calls of a turn are about somebody else."""
+    wanted = {part.strip().casefold() for part in (subject.value, subject.entity_id) if part}
+    return any(isinstance(value, str) and value.strip().casefold() in wanted for value in args.values())
 
 
 def one_by_one(call: ToolCall) -> list[ToolCall]:
@@ -102,7 +109,7 @@ class _Unfit(Exception):
 
 
 class _Maker:
-    def __init__(self, tool: str, subject: Subject, said: Words, known: set[str]) -> None:
+    def __init__(self, tool: str, subject: Subject, said: Words, known: Collection[str]) -> None:
         self.tool, self.subject, self.said, self.known = tool, subject, said, known
         self.open = False
 

@@ -86,7 +86,8 @@ class Seek:
             resources.ahead.budget(tenant).most() if learned else 0,
             resources.toolbox.foreseeing,
         )
-        running.probing = running.habit.probing
+        running.learns = learned
+        running.probing = learned and running.habit.probing
         if isinstance(named, Subject):
             running.expect(named)
             return running
@@ -120,7 +121,7 @@ async def _kept(running: Running) -> bool:
     same question must be the same conversation, or its kept reply would not be found."""
     await running.settled(habits=False, patience_s=KEPT_S)
     outcomes = [one.outcome for one in running.started.values() if one.template is None]
-    return all(outcome is not None and "cached" in outcome.marks for outcome in outcomes)
+    return bool(outcomes) and all(outcome is not None and "cached" in outcome.marks for outcome in outcomes)
 
 
 def _word_of(calls: Sequence[ToolCall]) -> list[tuple[ToolCall, Outcome]]:
