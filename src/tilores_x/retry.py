@@ -42,9 +42,9 @@ class RetryBudget:
         self.calls += 1
         self._credit = min(self.reserve, self._credit + self.share)
 
-    def spend(self) -> bool:
-        """Take one retry out of the budget; False when there is none left."""
-        if self._credit < 1:
+    def spend(self, *, leaving: float = 0.0) -> bool:
+        """Take one retry out of the budget; False when there is none left, or fewer than ``leaving`` would be."""
+        if self._credit < 1 + leaving:
             return False
         self._credit -= 1
         self.retries += 1

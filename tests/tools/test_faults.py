@@ -136,16 +136,19 @@ async def test_a_change_is_asked_once_even_when_reads_are_asked_twice(
         sent = between.exchanges
         assert await client.submit([{"id": "twice-1", "email": "twice@mail.example"}]) == 1
         assert between.exchanges == sent + 1
+        before = client.report()["hedged"]
         once(Fate(then="stall"), between)
         assert (await client.look_up(ann()))["totalCount"] == 1
-        assert client.report()["hedged"] == 1
+        assert client.report()["hedged"] == before + 1
 
 
 async def measured(between: Proxy, client: TiloresClient) -> None:
     """The client knows the instance, and that a few of its answers are late."""
     between.fate = lambda number, request: Fate(delay_s=0.5 if number % 30 == 7 else 0.02)
+    client._reader.hedging = False  # or what may be asked twice is used up
     for _ in range(3):
         await asyncio.gather(*(client.look_up(ann(page)) for page in range(1, 11)))
+    client._reader.hedging = True
     assert client.observed is not None
 
 

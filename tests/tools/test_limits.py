@@ -94,6 +94,11 @@ async def test_an_instance_that_queues_gets_less_and_one_that_idles_no_more() ->
     start = limiter.limit
     await used(limiter, 5.0, rounds=5)
     assert limiter.limit < start
+    uneven = Limiter()
+    for at in range(100):
+        async with uneven.slot() as slot:
+            slot.answered(30.0 if at % 10 == 5 else 1.0, 1.0)  # a few very late ones are no queue
+    assert uneven.limit == start
     calm = Limiter()
     for _ in range(200):
         async with calm.slot() as slot:

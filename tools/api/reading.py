@@ -90,7 +90,7 @@ class Reader:
         running = {first := asyncio.create_task(self.endpoint.send(request, bound_s, measured=measured))}
         try:
             done, _ = await asyncio.wait(running, timeout=after_s)
-            if not done and self.endpoint.limiter.free and self._budget.spend():
+            if not done and self.endpoint.limiter.free and self._budget.spend(leaving=1):
                 self.hedged += 1
                 mark("hedged")
                 running.add(asyncio.create_task(self.endpoint.send(request, bound_s, measured=measured)))
