@@ -114,6 +114,15 @@ async def test_the_model_starts_beside_and_finds_the_lookups_there(tmp_path: Pat
         assert asker.resources.ahead.report()["model_started_beside"] == 1
 
 
+async def test_what_is_kept_is_told_even_where_the_model_would_start_beside(tmp_path: Path) -> None:
+    async with asking(tmp_path, cache="memory") as (asker, provider):
+        await next_is_a_probe(asker)
+        provider.received.clear()
+        await asker.ask("the score of client 4001")  # its search is kept
+        first = provider.received[0].body["messages"]
+        assert [message["role"] for message in first][:4] == ["system", "user", "assistant", "tool"]
+
+
 async def test_a_resumed_thread_looks_up_what_is_no_longer_there(tmp_path: Path) -> None:
     async with asking(tmp_path) as (asker, _):
         await next_is_a_probe(asker)
