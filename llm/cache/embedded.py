@@ -27,7 +27,7 @@ LONGEST_SOCKET = 100
 """Bytes that the path of a Unix socket may have, everywhere."""
 
 START_S = 3.0
-END_S = 1.0
+END_S = 5.0
 
 _WATCH = """
 users=$1; shift

@@ -81,7 +81,7 @@ async def open_cache(settings: Settings, *, shared: Tier | None = None) -> Async
     seal = Seal.from_setting(settings.cache_key.get_secret_value() if settings.cache_key else None)
     embedded = _embedded(settings) if place == EMBEDDED and shared is None else None
     if shared is None and (embedded is not None or place != MEMORY):
-        shared = RedisTier(embedded.url if embedded is not None else place, seal)
+        shared = RedisTier(embedded.url if embedded is not None else place, seal, timeout_s=settings.cache_timeout_s)
     memory = MemoryTier(settings.cache_megabytes * 1024 * 1024)
     by_use = settings.cache_ttl_by_use
     longest_s = settings.cache_longest_s

@@ -82,6 +82,7 @@ class Settings(BaseSettings):
 
     cache: str | None = Field(None, description="memory, embedded (by default with the sandbox), off, or a Redis' URL")
     cache_key: SecretStr | None = Field(None, description="32 bytes in base64: encrypts cached entries (AES-GCM)")
+    cache_timeout_s: Positive = Field(0.1, description="the most seconds that Redis may take to answer")
     cache_megabytes: int = Field(64, gt=0, description="the most that one process keeps in memory, in MiB")
     cache_result_s: Annotated[float, Field(ge=0)] = Field(60, description="seconds for which Tilores' results are kept")
     cache_longest_s: Positive = Field(7 * 24 * 3600, description="the most seconds that a model's reply is kept")

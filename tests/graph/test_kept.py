@@ -166,8 +166,12 @@ async def test_no_tenant_ever_sees_anothers(
     provider.default = Script()
     url = "memory" if place == "memory" else redis_server.url
     async with (
-        pipeline(tmp_path / "a", provider, cache=url, sandbox=str(folders["Ash"]), tenant="Ash") as ash,
-        pipeline(tmp_path / "b", provider, cache=url, sandbox=str(folders["Oak"]), tenant="Oak") as oak,
+        pipeline(
+            tmp_path / "a", provider, cache=url, cache_timeout_s=5, sandbox=str(folders["Ash"]), tenant="Ash"
+        ) as ash,
+        pipeline(
+            tmp_path / "b", provider, cache=url, cache_timeout_s=5, sandbox=str(folders["Oak"]), tenant="Oak"
+        ) as oak,
     ):
         question = "in which city does ann@mail.example live"
         for _ in range(3):
@@ -187,8 +191,8 @@ async def test_two_pipelines_over_one_redis_make_one_call(
 ) -> None:
     provider.always(Script(f"It is {NAME}.", ttft_s=0.3))
     async with (
-        pipeline(tmp_path, provider, cache=redis_server.url) as one,
-        pipeline(tmp_path, provider, cache=redis_server.url) as two,
+        pipeline(tmp_path, provider, cache=redis_server.url, cache_timeout_s=5) as one,
+        pipeline(tmp_path, provider, cache=redis_server.url, cache_timeout_s=5) as two,
     ):
         replies = await asyncio.gather(*(asker.ask(WHO) for asker in (one, two) for _ in range(20)))
         assert provider.counts.requests == 1

@@ -24,7 +24,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def run(tmp_path: Path) -> Run:
     ours = ("TILORES_", "LANGSMITH_", "LANGCHAIN_")
     environ = {k: v for k, v in os.environ.items() if not k.startswith(ours) and not k.endswith("_API_KEY")}
-    environ |= {"TILORES_CACHE_DIR": str(tmp_path), "TILORES_CACHE": "embedded"}
+    environ |= {"TILORES_CACHE_DIR": str(tmp_path), "TILORES_CACHE": "embedded", "TILORES_CACHE_TIMEOUT_S": "5"}
 
     def run(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-W", "error", "-m", "tilores_x.serving", *arguments]
