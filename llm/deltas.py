@@ -50,6 +50,12 @@ def _plain_delta(chunk: Chunk) -> Chunk | None:
     return delta
 
 
+def speaks(chunk: Chunk) -> bool:
+    """Whether a piece of the answer is in a chunk: text or a tool call, not reasoning."""
+    deltas = [choice.get("delta") or {} for choice in chunk.get("choices") or ()]
+    return any(delta.get("content") or delta.get("tool_calls") for delta in deltas)
+
+
 def characters(chunk: Chunk) -> int:
     """Of text, reasoning and arguments in a chunk."""
     found = 0

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tilores_x.llm.deltas import characters
+from tilores_x.llm.deltas import characters, speaks
 from tilores_x.llm.faults import CutShort
 from tilores_x.llm.pace import Pace
 from tilores_x.llm.progress import current_progress
@@ -82,10 +82,11 @@ class Line:
         with ExitStack() as speaking:
             pace: Pace | None = None
             much = 0.0
+            held: list[dict[str, Any]] = []
             while not (reader.done or content.at_eof()):
                 if pace is not None and much < MUCH:
                     try:
-                        await pace.pause(content, connection and connection.protocol)
+                        await pace.pause(content, connection.transport if connection is not None else None)
                     except asyncio.CancelledError:
                         _count(content, reader)
                         raise
@@ -97,14 +98,24 @@ class Line:
                 chunks, broken = parsed(events)
                 runs.learn(events, chunks)
                 fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
-                if chunks and fault != 0:
-                    yield chunks[:fault]
-                    if pace is None:
-                        pace = speaking.enter_context(Pace(heard=heard))
+                good, held = held + chunks[:fault], []
+                if good and pace is None:
+                    pace = speaking.enter_context(Pace())
+                if pace is not None and pace.heard and not heard:
+                    spoken = next((place for place, chunk in enumerate(good) if speaks(chunk)), None)
+                    if spoken is not None:
+                        pace.heard = False
+                        good, held = good[: spoken + 1], good[spoken + 1 :]
+                        yield good
+                        good, held = (held, []) if broken is not None or fault is not None else ([], held)
+                if good:
+                    yield good
                 if fault is not None:
                     raise self._stream_error(chunks[fault])
                 if broken is not None:
                     raise broken
+            if held:
+                yield held
         if not content.at_eof():
             # What follows [DONE] is the end of the body: once it is read, the connection can be used again.
             try:

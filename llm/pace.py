@@ -31,14 +31,6 @@ SHORTEST_S = 0.001
 """Timers are no finer; a shorter wait is none."""
 
 
-class Reading(Protocol):
-    """What stops and goes on reading from a connection: aiohttp's protocol."""
-
-    def pause_reading(self) -> None: ...
-
-    def resume_reading(self) -> None: ...
-
-
 class Content(Protocol):
     """What holds the bytes that were read: aiohttp's stream."""
 
@@ -46,16 +38,16 @@ class Content(Protocol):
 
 
 class Pace:
-    """Of one stream, from its first chunk on; ``heard`` says that somebody sees its chunks as they come. ::
+    """Of one stream, from its first chunk on; ``heard`` says that somebody cares when its chunks come. ::
 
-    with Pace(heard=True) as pace:
-        await pace.pause(response.content, response.connection.protocol)
+    with Pace() as pace:
+        await pace.pause(response.content, response.connection.transport)
     """
 
     _speaking = 0
 
-    def __init__(self, *, heard: bool) -> None:
-        self._heard = heard
+    def __init__(self) -> None:
+        self.heard = True
         self._loop = asyncio.get_running_loop()
         self._listening = self._ended = False
         self._waiting: asyncio.Future[None] | None = None
@@ -76,10 +68,10 @@ class Pace:
     @property
     def pause_s(self) -> float:
         """Seconds between two chunks."""
-        pause_s = min(LONGEST_PAUSE_S, Pace._speaking / CHUNKS_PER_S) if self._heard else UNHEARD_PAUSE_S
+        pause_s = min(LONGEST_PAUSE_S, Pace._speaking / CHUNKS_PER_S) if self.heard else UNHEARD_PAUSE_S
         return pause_s if pause_s >= SHORTEST_S else 0.0
 
-    async def pause(self, content: Content, connection: Reading | None) -> None:
+    async def pause(self, content: Content, transport: asyncio.Transport | None) -> None:
         """Wait before the next chunk; not where the stream has ended.
 
         For a part of it what comes in is left to the system, and wakes nobody; then it gathers in ``content``.
@@ -88,12 +80,13 @@ class Pace:
         gap_s = min(self.gap_s, self.pause_s)
         if self._ended or not self.pause_s:
             return
-        if gap_s and connection is not None:
-            connection.pause_reading()
+        if gap_s and transport is not None and not transport.is_closing():
+            transport.pause_reading()
             try:
                 await asyncio.sleep(gap_s)
             finally:
-                connection.resume_reading()
+                if not transport.is_closing():
+                    transport.resume_reading()
         if not self._listening:
             self._listening = True
             content.on_eof(self._end)

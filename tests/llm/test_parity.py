@@ -159,6 +159,21 @@ async def test_where_nobody_listens_a_stream_is_put_together_in_few_pieces(
     assert len(passed_on) < 15
 
 
+async def test_the_first_word_after_long_reasoning_is_noticed_though_nobody_listens(
+    provider: Provider, made: Clients
+) -> None:
+    provider.always(Script("word " * 20, reasoning="hm " * 20, tokens_per_s=40))
+    fast, _ = await _models(made, "groq")
+    over: list[bool] = []
+    progress = Progress(heard=False)
+    progress.on_first_token = lambda: over.append(provider.received[-1].finished)
+    reported = current_progress.set(progress)
+    said = await fast.ainvoke("?")
+    current_progress.reset(reported)
+    assert said.text == "word " * 20
+    assert over == [False]
+
+
 async def test_what_came_while_nobody_read_is_counted_when_a_call_is_given_up(
     provider: Provider, made: Clients
 ) -> None:
