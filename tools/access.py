@@ -41,6 +41,11 @@ class Access:
         default_factory=lambda: LRUCache(MOST_REMEMBERED), init=False, repr=False, compare=False
     )
 
+    #: Records of the entities shown last, by id: what grows with their square is not asked of very large ones.
+    sizes: LRUCache[str, int] = field(
+        default_factory=lambda: LRUCache(MOST_REMEMBERED), init=False, repr=False, compare=False
+    )
+
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What ``make`` gives, remembered under ``key``: for what follows from names alone, never from records.
 

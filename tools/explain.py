@@ -18,6 +18,8 @@ from tilores_x.tools.fields.concepts import IDENTITY
 from tilores_x.tools.records import Evidence, evidence
 
 NAME = "tilores_explain"
+#: Records of an entity up to which links are asked for; their number grows with its square.
+MOST_LINKED = 1500
 _TYPES = {"input": "EntityInput!"}
 
 DESCRIPTION = """\
@@ -67,7 +69,7 @@ async def explain(access: Access, arguments: ExplainArguments) -> tuple[Content,
         },
     }
     if not whole:
-        content["left_out"] = "the single edges, as they are too many to be sent at once"
+        content["left_out"] = "the edges between the records, as they are too many"
     steps: list[Callable[[Content], str | None]] = [partial(_fewer_edges, most=most) for most in (60, 30, 10)]
     steps += [partial(_fewer_duplicates, most=20), partial(_fewer_conflicts, most=5), partial(_fewer_edges, most=3)]
     fitted(content, [*steps, partial(_fewer_duplicates, most=3), partial(_fewer_conflicts, most=2)])
@@ -77,7 +79,7 @@ async def explain(access: Access, arguments: ExplainArguments) -> tuple[Content,
     figures: dict[str, int] = {
         "records": content["records"],
         "duplicate records": copies,
-        "linked pairs": len(edges),
+        **({"linked pairs": len(edges)} if whole else {}),
         **{f"pairs linked by {rule}": count for rule, count in rules.items()},
     }
     shown["figures"] = [
@@ -101,17 +103,17 @@ async def _entity(access: Access, entity_id: str, text: str) -> tuple[Mapping[st
     )
 
     def asked(edges: str) -> Lookup:
-        rest = f"{edges} duplicates {insights} recordInsights {{ count {text} }}"
+        rest = f"{edges} duplicates recordInsights {{ count {text} }}"
         return Lookup(f"entity(input: $input) {{ entity {{ id {rest} }} }}", {"input": {"id": entity_id}}, _TYPES)
 
-    whole = True
+    whole = access.sizes.get(entity_id, 0) <= MOST_LINKED
     try:
-        found = await access.client.look_up(asked("edges"))
+        found = await access.client.look_up(asked(f"edges {insights}" if whole else ""))
     except TiloresRefused as refused:
         if "large" not in str(refused):
             raise
         whole = False
-        found = await access.client.look_up(asked(""))
+        found = await access.client.look_up(asked(insights))
     entity: Mapping[str, Any] | None = found["entity"]
     if entity is None:
         raise ToolFailed(f"No entity has the id {entity_id!r}. Take one from tilores_search.")

@@ -76,6 +76,7 @@ class PeopleQuery:
 
     def shown(self, entity: Mapping[str, Any]) -> Content:
         insights = entity["recordInsights"]
+        self._access.sizes[entity["id"]] = insights["count"]
         facts, partly = self._facts.read(insights)
         if self._values:
             partly = sorted({*partly, *(field for field, values in facts.items() if len(values) > self._values)})

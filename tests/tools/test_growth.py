@@ -85,6 +85,22 @@ async def test_replies_about_a_grown_entity_stay_small(grown: tuple[Desk, Weighi
     assert weighing.heaviest < 80_000
 
 
+async def test_links_of_a_very_large_entity_are_left_out(grown: tuple[Desk, Weighing, int]) -> None:
+    desk, weighing, count = grown
+    found = await desk.call("tilores_search", KEY="k", fields=["STATUS"])
+    shown = await desk.call("tilores_explain", entity_id=found.content["entities"][0]["entity_id"])
+    content = shown.content
+    assert content["records"] == count
+    assert len(content["conflicts"]["email"]) > 1
+    if count > 1500:
+        assert "edges between the records" in content["left_out"]
+        assert content["edges"] == []
+        assert "linked pairs" not in {figure["name"] for figure in shown.evidence["figures"]}
+        assert weighing.heaviest < 40_000
+    else:
+        assert content["rules"] == {"KEY": count * (count - 1) // 2}
+
+
 @pytest.mark.parametrize("count", [20, 1200])
 async def test_too_many_groups_are_said_to_be_too_many(tmp_path: Path, count: int) -> None:
     rows = [{**row(at), "NOTE": f"note {at} " + "z" * 1000} for at in range(count)]
