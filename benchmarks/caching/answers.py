@@ -22,7 +22,7 @@ async def whole_answers(server: RedisServer, provider: Provider, folder: Path) -
     provider.forget()
     provider.always(Script(f"It is {name}."))
     rows = []
-    async with pipeline(folder, provider, cache=server.url, cache_result_s=600) as asker:
+    async with pipeline(folder, provider, cache=server.url, cache_result_s=600, cache_timeout_s=5) as asker:
         assert asker.resources.cache is not None
         memory = asker.resources.cache.store.memory
 

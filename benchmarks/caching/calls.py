@@ -76,7 +76,7 @@ async def model_calls(server: RedisServer, provider: Provider) -> list[str]:
     known, models = catalog(), ChatModels(catalog(), environ(provider), Settings(cache="off"))
     for label, store in {
         "ours, L1": Store(),
-        "ours, L2 (Redis)": Store(shared=RedisTier(server.url)),
+        "ours, L2 (Redis)": Store(shared=RedisTier(server.url, timeout_s=5)),
     }.items():
         provider.forget()
         provider.always(Script(ANSWER))
