@@ -23,6 +23,7 @@ CALCULATE = "calculate"
 _NOT_SEARCHED = frozenset({"fields", "limit", "ask", "sort", "group_by", "operands", "operation", "top", "page"})
 _SPANS = ("day", "week", "month", "year", "hour", "minute", "digit")
 _DIGITS = re.compile(r"\d+")
+_LETTER = re.compile(r"[^\W\d_]")
 _SCALED_TOLERANCE = 0.02
 _SMALL = 100
 _LONGEST_ID = 64
@@ -132,28 +133,32 @@ class EvidenceIndex:
         return bool(items) and all(self.holds(item) for item in items)
 
     def _add_value(self, value: object, facts: list[Fact]) -> None:
-        if isinstance(value, bool) or value is None:
+        if isinstance(value, str):
+            self._add_text(value, facts)
+        elif isinstance(value, bool) or value is None:
             return
-        if isinstance(value, Mapping):
+        elif isinstance(value, int | float):
+            self._put("number", number_key(value), facts)
+        elif isinstance(value, Mapping):
             for part in value.values():
                 self._add_value(part, facts)
         elif isinstance(value, list | tuple):
             for part in value:
                 self._add_value(part, facts)
-        elif isinstance(value, int | float):
-            self._put("number", number_key(value), facts)
         else:
-            text = str(value)
-            worded = any(character.isalpha() for character in text)
-            for item in read_value(text):
-                if worded and _small(item):
-                    for word in (item.before, item.unit):
-                        self._put("number", (item.keys[0], word), facts)
-                else:
-                    self._put_item(item, facts)
-            if worded and (folded := " ".join(text.split()).casefold()):
-                self._put("identifier", folded, facts)
-                self.texts.setdefault(folded, []).extend(facts)
+            self._add_text(str(value), facts)
+
+    def _add_text(self, text: str, facts: list[Fact]) -> None:
+        worded = _LETTER.search(text) is not None
+        for item in read_value(text):
+            if worded and _small(item):
+                for word in (item.before, item.unit):
+                    self._put("number", (item.keys[0], word), facts)
+            else:
+                self._put_item(item, facts)
+        if worded and (folded := " ".join(text.split()).casefold()):
+            self._put("identifier", folded, facts)
+            self.texts.setdefault(folded, []).extend(facts)
 
     def _add_content(self, content: object) -> None:
         """Numbers that stand as numbers, and what reads as an identifier; other text is told by the facts."""
