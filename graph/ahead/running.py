@@ -24,6 +24,9 @@ from tilores_x.tools.records import Evidence
 BY_HABIT = "ahead_"
 """How the ids of calls begin that were started because questions of this kind usually need them."""
 
+ANYBODY = Subject(FOUND, "")
+"""Whoever a search of the model's will find."""
+
 _FIELDS = ("fields", "show_fields")
 _COVERED = frozenset(("tilores_search", "tilores_entity"))
 
@@ -82,14 +85,17 @@ class Running:
 
     def search(self, subject: Subject, call: ToolCall) -> None:
         """Search for ``subject``; the figures that questions of this kind usually need of them come along with it."""
-        anybody = replace(subject, entity_id="")
-        asked = []
-        for template in self.habit.likely()[: self.most]:
-            call_of = filled(template, anybody, self.said) if comes_along(template) else None
-            if call_of is not None:
-                asked.append({name: value for name, value in call_of[1].items() if name != "entity_id"})
-        with self.foreseeing(asked):
+        with self.coming_along(subject):
             self.expect(subject, self.start(call))
+
+    def coming_along(self, subject: Subject = ANYBODY) -> AbstractContextManager[None]:
+        """Searches inside bring along what insights questions of this kind usually need of ``subject``."""
+        asked = []
+        for template in self.habit.likely()[: self.most] if not self.probing else ():
+            call = filled(template, replace(subject, entity_id=""), self.said) if comes_along(template) else None
+            if call is not None:
+                asked.append({name: value for name, value in call[1].items() if name != "entity_id"})
+        return self.foreseeing(asked)
 
     def expect(self, subject: Subject, search: Started | None = None) -> None:
         """Start what questions of this kind usually need of ``subject``: what needs their entity after ``search``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,7 +28,8 @@ class Act:
         assert isinstance(asked, AIMessage)
         async with at_work("act", turn[0].id or "", *clock_of(state)) as work:
             ahead = self.resources.ahead.of(turn[0].id or "")
-            with asked_by(runtime, self.resources.settings):
+            along = ahead.coming_along() if ahead is not None else nullcontext()
+            with asked_by(runtime, self.resources.settings), along:
                 results = await run_calls(asked.tool_calls, self.resources.tools, work, earlier=turn[:-1], ahead=ahead)
                 news = await self._news(ahead, results, work)
             if not state["evidence"]:

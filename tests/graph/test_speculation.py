@@ -96,6 +96,29 @@ async def test_a_follow_up_finds_what_is_known_of_the_person_in_focus(tmp_path: 
             assert reply["reply"].startswith("They have ")
 
 
+async def test_the_models_own_search_brings_along_what_is_usually_asked_next(tmp_path: Path) -> None:
+    def brain(messages: Wire, tools: Wire) -> Script:
+        client_id = next(m["content"] for m in reversed(messages) if m["role"] == "user").split()[-1]
+        found = results(messages)
+        for one in found:
+            if "results" in one:
+                return Script(f"They have {one['count']} records.")
+        if not found:
+            named = {key.upper(): customer(client_id)[key] for key in ("first_name", "last_name")}
+            return Script(tool_calls=(("tilores_search", {**named, "CLIENT_ID": client_id}),))
+        asked = {"entity_id": found[0]["entities"][0]["entity_id"], "ask": [{"function": "count"}]}
+        return Script(tool_calls=(("tilores_insights", asked),))
+
+    async with asking(tmp_path, brain) as (asker, provider):
+        asked = []
+        for client_id in ("4001", "4002"):
+            provider.counts.requests, before = 0, asker.resources.client.report()["requests"]
+            reply = await asker.ask(f"how many records has the one numbered with {client_id}")
+            assert reply["reply"].startswith("They have ")
+            asked.append((provider.counts.requests, asker.resources.client.report()["requests"] - before))
+        assert asked == [(3, 2), (2, 1)]
+
+
 async def test_the_model_starts_beside_and_finds_the_lookups_there(tmp_path: Path) -> None:
     async with asking(tmp_path) as (asker, provider):
         await next_is_a_probe(asker)
