@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tilores_x.errors import QuestionError, TiloresXError
+from tilores_x.serving import heap
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,6 +78,7 @@ async def _ask(question: str, priority: str | None, deadline_s: float | None, fr
     from tilores_x.serving.embed import Asker
 
     async with Asker.open() as asker:
+        heap.started()
         return await _with_progress(asker, question, priority, deadline_s, fresh=fresh), _source(asker)
 
 
@@ -97,6 +99,7 @@ async def _chat(priority: str | None, deadline_s: float | None) -> None:
     console = Console()
     thread_id = uuid4().hex
     async with Asker.open() as asker:
+        heap.started()
         while question := await _next_question(console):
             try:
                 reply = await _with_progress(asker, question, priority, deadline_s, thread_id=thread_id)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tilores_x.errors import ConfigError, QuestionError, TiloresXError, TryAgain
+from tilores_x.serving import heap
 
 if TYPE_CHECKING:
     from tilores_x.llm.cache.opening import Cache
@@ -177,6 +178,7 @@ async def _warm(questions: list[tuple[int, str]], at_once: int) -> dict[str, Any
     from tilores_x.serving.embed import Asker
 
     async with Asker.open() as asker:
+        heap.started()
         if asker.resources.cache is None or asker.resources.cache.store.shared is None:
             raise ConfigError("Warming wants a cache that outlives this command: set TILORES_CACHE to a Redis.")
         with Progress(console=Console(stderr=True), transient=True) as progress:

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from tilores_x.serving import heap
+
 
 def register(app: typer.Typer) -> None:
     app.command()(sandbox)
@@ -29,6 +31,7 @@ def sandbox(
     from tilores_x.sandbox.server import serve
 
     def ready(where: dict[str, str]) -> None:
+        heap.started()
         typer.echo(orjson.dumps(where).decode())
 
     run(
