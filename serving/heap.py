@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 
-THRESHOLDS = 20_000, 20, 100
+THRESHOLDS = 50_000, 20, 100
 """Objects made, and younger passes made, before a pass of each generation; Python's own are 700, 10, 10."""
 
 

@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tilores_x.serving.heap import THRESHOLDS
 from width import growth
 from width.questions import Question
 from width.rivals import RIVALS, Ask, Where
@@ -145,7 +146,8 @@ async def _main(way: str, where: Where) -> None:
     loop = asyncio.get_running_loop()
     async with (RIVALS | growth.WAYS)[way](where) as ask:
         gc.collect()
-        gc.freeze()  # as servers do: else a full collection, of what never changes, takes 0.1 s now and then
+        gc.freeze()  # as our own commands do, and as servers should: see heap.py
+        gc.set_threshold(*THRESHOLDS)
         print(json.dumps({"ready": True}), flush=True)
         while line := await loop.run_in_executor(None, sys.stdin.readline):
             what = json.loads(line)
