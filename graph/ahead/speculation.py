@@ -17,7 +17,7 @@ from langgraph.runtime import Runtime
 from tilores_x.graph.ahead.budget import WasteBudget
 from tilores_x.graph.ahead.habits import Habits
 from tilores_x.graph.ahead.running import BY_HABIT, Running, Started, marks_of
-from tilores_x.graph.ahead.templates import Subject, comes_along, needs_entity, one_by_one, template_of
+from tilores_x.graph.ahead.templates import Subject, comes_along, needs_entity, one_by_one, template_of, those_named
 from tilores_x.graph.ahead.waiting import CALLS_STARTED_MORE, Measured, better_to_wait
 from tilores_x.graph.calling import call_key
 from tilores_x.graph.context import Context
@@ -209,8 +209,10 @@ def _asked(running: Running, turn: Sequence[AnyMessage]) -> dict[str, float]:
     ]
     if not calls:
         return {}
-    known, subjects = _identifying(turn), running.subjects or _found(turn)
-    made = (template_of(call, subject, running.said, known) for call in calls for subject in subjects)
+    named_by = those_named(running.subjects or _found(turn))
+    about = [(call, subject) for call in calls for subject in named_by(call)]
+    known = _identifying(turn) if about else set()
+    made = (template_of(call, subject, running.said, known) for call, subject in about)
     return {template: 1.0 for template in made if template is not None}
 
 

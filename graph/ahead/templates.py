@@ -7,7 +7,7 @@ Whatever else could tell who or what it was about makes a call unfit for a templ
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def template_of(call: ToolCall, subject: Subject, said: Words, known: Collection
     ``said`` are the words of the question, ``known`` the values that identify people, in small letters: they stay out
     of templates.
     """
-    if call["name"] not in LEARNED or not _names(call["args"], subject):
+    if call["name"] not in LEARNED or subject not in those_named([subject])(call):
         return None
     maker = _Maker(call["name"], subject, said, known)
     try:
@@ -60,10 +60,18 @@ def template_of(call: ToolCall, subject: Subject, said: Words, known: Collection
     return text if len(text) <= LONGEST else None
 
 
-def _names(args: Mapping[str, Any], subject: Subject) -> bool:
-    """Whether an argument is the subject: most calls of a turn are about somebody else."""
-    wanted = {part.strip().casefold() for part in (subject.value, subject.entity_id) if part}
-    return any(isinstance(value, str) and value.strip().casefold() in wanted for value in args.values())
+def those_named(subjects: Iterable[Subject]) -> Callable[[ToolCall], list[Subject]]:
+    """Tells which of ``subjects`` are arguments of a call: most calls of a turn are about somebody else."""
+    by_name: dict[str, list[Subject]] = {}
+    for subject in subjects:
+        for name in {part.strip().casefold() for part in (subject.value, subject.entity_id) if part}:
+            by_name.setdefault(name, []).append(subject)
+
+    def named(call: ToolCall) -> list[Subject]:
+        texts = {value.strip().casefold() for value in call["args"].values() if isinstance(value, str)}
+        return list(dict.fromkeys(subject for text in texts for subject in by_name.get(text, ())))
+
+    return named
 
 
 def one_by_one(call: ToolCall) -> list[ToolCall]:

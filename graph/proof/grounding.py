@@ -48,8 +48,7 @@ class EvidenceIndex:
         for one in evidence:
             if one["tool"] != CALCULATE:
                 self._add(one)
-        for content in contents:
-            self._add_content(orjson.loads(str(content)))  # a message's text is a kind of str that orjson refuses
+        self._unread = list(contents)
         self._add_calculated([one for one in evidence if one["tool"] == CALCULATE])
 
     def holds(self, item: Item) -> bool:
@@ -57,6 +56,13 @@ class EvidenceIndex:
 
     def proof(self, item: Item) -> list[Fact] | None:
         """The facts that hold ``item``: none of them where the evidence holds it otherwise, None where it does not."""
+        facts = self._proof(item)
+        if facts is None and self._unread:  # they are long, and most answers say nothing but facts
+            self._read_contents()
+            facts = self._proof(item)
+        return facts
+
+    def _proof(self, item: Item) -> list[Fact] | None:
         for key in item.keys:
             if (facts := self._facts.get((item.kind, key))) is not None:
                 return facts
@@ -159,6 +165,11 @@ class EvidenceIndex:
         if worded and (folded := " ".join(text.split()).casefold()):
             self._put("identifier", folded, facts)
             self.texts.setdefault(folded, []).extend(facts)
+
+    def _read_contents(self) -> None:
+        for content in self._unread:
+            self._add_content(orjson.loads(str(content)))  # a message's text is a kind of str that orjson refuses
+        self._unread = []
 
     def _add_content(self, content: object) -> None:
         """Numbers that stand as numbers, and what reads as an identifier; other text is told by the facts."""
