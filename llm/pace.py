@@ -30,6 +30,9 @@ UNHEARD_PAUSE_S = 1.5
 SHORTEST_S = 0.001
 """Timers are no finer; a shorter wait is none."""
 
+TURNS_OF_A_READ = 2
+"""Of the event loop, until what has come in is read: one to notice it, one to read it."""
+
 
 class Content(Protocol):
     """What holds the bytes that were read: aiohttp's stream."""
@@ -74,24 +77,27 @@ class Pace:
     async def pause(self, content: Content, transport: asyncio.Transport | None) -> None:
         """Wait before the next chunk; not where the stream has ended.
 
-        For a part of it what comes in is left to the system, and wakes nobody; then it gathers in ``content``.
+        From read to read what comes in is left to the system, and wakes nobody; then it gathers in ``content``.
         """
         until = self._loop.time() + self.pause_s
-        gap_s = min(self.gap_s, self.pause_s)
-        if self._ended or not self.pause_s:
-            return
-        if gap_s and transport is not None and not transport.is_closing():
+        if not self._listening:
+            self._listening = True
+            content.on_eof(self._end)
+        while not self._ended and (left_s := until - self._loop.time()) > 0:
+            gap_s = min(self.gap_s, left_s)
+            if gap_s < SHORTEST_S or transport is None or transport.is_closing():
+                await self._woken(until)
+                return
             transport.pause_reading()
             try:
                 await asyncio.sleep(gap_s)
             finally:
                 if not transport.is_closing():
                     transport.resume_reading()
-        if not self._listening:
-            self._listening = True
-            content.on_eof(self._end)
-        if self._ended or self._loop.time() >= until:
-            return
+            for _ in range(TURNS_OF_A_READ):
+                await asyncio.sleep(0)
+
+    async def _woken(self, until: float) -> None:
         self._waiting = self._loop.create_future()
         timer = self._loop.call_at(until, self._wake)
         try:
