@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp.client_proto import ResponseHandler
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
@@ -157,6 +158,22 @@ async def test_where_nobody_listens_a_stream_is_put_together_in_few_pieces(
     current_progress.reset(reported)
     assert said.text == "word " * 150
     assert len(passed_on) < 15
+
+
+async def test_of_many_streams_that_nobody_hears_each_is_read_once_a_gap(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.always(Script("word " * 200, tokens_per_s=200))
+    fast, _ = await _models(made, "openai")
+    reads = []
+    received = ResponseHandler.data_received
+    monkeypatch.setattr(ResponseHandler, "data_received", lambda self, data: (reads.append(data), received(self, data)))
+    monkeypatch.setattr(Pace, "_speaking", 500)
+    reported = current_progress.set(Progress(heard=False))
+    said = await fast.ainvoke("?")
+    current_progress.reset(reported)
+    assert said.text == "word " * 200
+    assert len(reads) < 50
 
 
 async def test_the_first_word_after_long_reasoning_is_noticed_though_nobody_listens(
