@@ -118,6 +118,7 @@ class Trial:
             return await self._run()
         finally:
             current_progress.reset(reported)
+            self._progress.on_sent = self._progress.on_first_token = None  # rings, which would wait for the collector
 
     async def _run(self) -> AIMessage:
         self._began = time.monotonic()

@@ -61,6 +61,7 @@ class Shared:
 
     def _end(self) -> None:
         self.done = True
+        self.leave = None  # it knows all that travelled together, this one too: a ring, left to the collector
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)

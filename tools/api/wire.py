@@ -17,6 +17,8 @@ from tilores_x.tools.api.failures import Late, Passing, TooLarge
 #: Tilores itself sends at most 6 MiB (its documented limit); the rest is room for other installations.
 MAX_BODY_BYTES = 16 * 1024 * 1024
 
+_READ = httpx.ByteStream(b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -55,6 +57,7 @@ async def post(
         async with asyncio.timeout(timeout_s):
             async with http.stream("POST", url, headers=dict(headers), content=content, timeout=None) as response:
                 body = await _read(response, max_body_bytes, host)
+            response.stream = _READ  # the stream holds the response in turn: a ring, which would wait for the collector
             return Answer(response.status_code, response.headers, body)
     except TimeoutError:
         if deadline.left_s() <= 0:
