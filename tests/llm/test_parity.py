@@ -167,7 +167,11 @@ async def test_of_many_streams_that_nobody_hears_each_is_read_once_a_gap(
     fast, _ = await _models(made, "openai")
     reads = []
     received = ResponseHandler.data_received
-    monkeypatch.setattr(ResponseHandler, "data_received", lambda self, data: (reads.append(data), received(self, data)))
+    monkeypatch.setattr(
+        ResponseHandler,
+        "data_received",
+        lambda self, data: (reads.extend([data] if data else []), received(self, data)),
+    )
     monkeypatch.setattr(Pace, "_speaking", 500)
     reported = current_progress.set(Progress(heard=False))
     said = await fast.ainvoke("?")
