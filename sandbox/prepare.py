@@ -106,9 +106,8 @@ def fingerprint(instance: Instance) -> str:
 @cache
 def _code() -> str:
     """A digest of the modules that decide what a loaded instance looks like."""
-    here = Path(__file__).parent / "engine"
-    names = ("matching.py", "rules.py", "clusters.py", "engine.py", "store.py", "bans.py", "sql.py")
-    return sha256(b"".join((here / name).read_bytes() for name in names)).hexdigest()
+    modules = sorted((Path(__file__).parent / "engine").glob("*.py"))
+    return sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
 
 
 def _keep(store: Store, place: Path) -> None:
