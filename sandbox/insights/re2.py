@@ -9,22 +9,13 @@ from __future__ import annotations
 
 import re
 import string
-from typing import NoReturn
 
-import regex
+from tilores_x.sandbox.insights.re2_chars import CharacterReader, refuse
 
-from tilores_x.sandbox.insights.chars import PERL, POSIX, unicode_class
-from tilores_x.sandbox.insights.values import InsightError
-
-_CONTROL = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
 _WORD_CHARS = frozenset(string.ascii_letters + string.digits + "_")
 _MOST_REPEATS = 1000
 _MOST_NESTED = 1000
 _COUNT = re.compile(r"\{(0|[1-9][0-9]*)(,(0|[1-9][0-9]*)?)?\}")
-_HEX = re.compile(r"\{([0-9A-Fa-f]+)\}|([0-9A-Fa-f]{2})")
-_NO_HEX = re.compile(r"\{[0-9A-Fa-f]{0,5}.?|.{0,2}", re.DOTALL)
-_OCTAL = re.compile(r"[0-7]{1,2}")
-_PROPERTY = re.compile(r"(\^?)(?:\{([^}]*)\}|([^{]))", re.DOTALL)
 _NAMED = re.compile(r"\(\?P?<")
 
 
@@ -33,23 +24,17 @@ def translate(pattern: str) -> str:
     return _Parser(pattern).translate()
 
 
-def _refuse(reason: str, text: str) -> NoReturn:
-    raise InsightError(f"error parsing regexp: {reason}: `{text}`")
-
-
-class _Parser:
+class _Parser(CharacterReader):
     """Reads one pattern from left to right; ``weight`` is how often the innermost part is repeated at most."""
 
     def __init__(self, pattern: str) -> None:
-        self.pattern = pattern
-        self.at = 0
-        self.flags: frozenset[str] = frozenset()
+        super().__init__(pattern)
         self.depth = 0
 
     def translate(self) -> str:
         translated, _ = self.alternatives()
         if self.at < len(self.pattern):
-            _refuse("unexpected )", self.pattern)
+            refuse("unexpected )", self.pattern)
         return translated
 
     def alternatives(self) -> tuple[str, int]:
@@ -71,13 +56,13 @@ class _Parser:
             if found is not None:
                 written, least, most = found
                 if not branches[-1]:
-                    _refuse("missing argument to repetition operator", self.pattern[start : self.at])
+                    refuse("missing argument to repetition operator", self.pattern[start : self.at])
                 if repeat_start is not None:
-                    _refuse("invalid nested repetition operator", self.pattern[repeat_start : self.at])
+                    refuse("invalid nested repetition operator", self.pattern[repeat_start : self.at])
                 if max(least, most or 0) >= 2:
                     atom_weight *= most or least
                     if atom_weight > _MOST_REPEATS:
-                        _refuse("invalid repeat count", self.pattern[start : self.at])
+                        refuse("invalid repeat count", self.pattern[start : self.at])
                     weight = max(weight, atom_weight)
                 branches[-1][-1] = f"(?:{branches[-1][-1]}){written}"
                 repeat_start = start
@@ -106,7 +91,7 @@ class _Parser:
             least = int(counts[1])
             most = least if counts[2] is None else int(counts[3]) if counts[3] else None
             if max(least, most or 0) > _MOST_REPEATS or (most is not None and most < least):
-                _refuse("invalid repeat count", counts[0])
+                refuse("invalid repeat count", counts[0])
             self.at = counts.end()
             found = (f"{{{least},{'' if most is None else most}}}", least, most)
         if self.pattern.startswith("?", self.at):
@@ -131,13 +116,6 @@ class _Parser:
             return "(?m:$)" if "m" in self.flags else r"\Z", 1
         return self.literal(ord(char)), 1
 
-    def literals(self) -> list[str]:
-        """``\\Q…\\E``: everything between stands for itself."""
-        end = self.pattern.find("\\E", self.at + 2)
-        text = self.pattern[self.at + 2 : end if end >= 0 else None]
-        self.at = end + 2 if end >= 0 else len(self.pattern)
-        return [self.literal(ord(char)) for char in text]
-
     # --- groups ---
 
     def group(self) -> tuple[str | None, int]:
@@ -152,10 +130,10 @@ class _Parser:
             self.at += 1
         self.depth += 1
         if self.depth > _MOST_NESTED:
-            _refuse("expression nests too deeply", self.pattern)
+            refuse("expression nests too deeply", self.pattern)
         inside, weight = self.alternatives()
         if self.at >= len(self.pattern):
-            _refuse("missing closing )", self.pattern)
+            refuse("missing closing )", self.pattern)
         self.at += 1
         self.depth -= 1
         self.flags = outer
@@ -164,10 +142,10 @@ class _Parser:
     def name(self, start: int) -> None:
         end = self.pattern.find(">", start)
         if end < 0:
-            _refuse("invalid named capture", self.pattern[self.at :])
+            refuse("invalid named capture", self.pattern[self.at :])
         name = self.pattern[start:end]
         if not name or not _WORD_CHARS.issuperset(name):
-            _refuse("invalid named capture", self.pattern[self.at : end + 1])
+            refuse("invalid named capture", self.pattern[self.at : end + 1])
         self.at = end + 1
 
     def change_flags(self) -> bool:
@@ -188,129 +166,5 @@ class _Parser:
                 self.flags = frozenset(flags)
                 return char == ":"
             else:
-                _refuse("invalid or unsupported Perl syntax", self.pattern[start : self.at])
-        return _refuse("invalid or unsupported Perl syntax", self.pattern[start:])
-
-    # --- escapes ---
-
-    def escape(self) -> str:
-        next_char = self.pattern[self.at + 1 : self.at + 2]
-        fixed = {"A": r"\A", "z": r"\Z", "b": r"(?a:\b)", "B": r"(?!(?a:\b))"}.get(next_char)
-        if fixed is not None:
-            self.at += 2
-            return fixed
-        class_ = self.class_escape()
-        if class_ is not None:
-            return self.one_of([class_], negated=False)
-        return self.literal(self.char_escape())
-
-    def class_escape(self) -> tuple[str, bool] | None:
-        """``\\d``, ``\\pL`` and their like: what it stands for, and whether all else is meant; None if others."""
-        kind = self.pattern[self.at + 1 : self.at + 2]
-        if kind.lower() in PERL:
-            self.at += 2
-            return PERL[kind.lower()], kind.isupper()
-        if kind not in ("p", "P"):
-            return None
-        found = _PROPERTY.match(self.pattern, self.at + 2)
-        if found is None:
-            _refuse("invalid character class range", self.pattern[self.at :])
-        name = found[2] if found[2] is not None else found[3]
-        negated = (kind == "P") != bool(found[1])
-        if found[2] is not None and name.startswith("^"):
-            name, negated = name[1:], not negated
-        inside = unicode_class(name)
-        if inside is None:
-            _refuse("invalid character class range", self.pattern[self.at : found.end()])
-        self.at = found.end()
-        return inside, negated
-
-    def char_escape(self) -> int:
-        """A backslash and what follows it, standing for one character."""
-        start = self.at
-        char = self.pattern[start + 1 : start + 2]
-        if not char:
-            _refuse("trailing backslash at end of expression", "")
-        self.at += 2
-        if char in _CONTROL:
-            return _CONTROL[char]
-        if char in "01234567":
-            octal = _OCTAL.match(self.pattern, self.at)
-            if char == "0" or octal is not None:
-                digits = char + (octal[0] if octal else "")
-                self.at += len(digits) - 1
-                return int(digits, 8)
-        elif char == "x":
-            code = _HEX.match(self.pattern, self.at)
-            if code is not None and int(code[1] or code[2], 16) <= 0x10FFFF:
-                self.at = code.end()
-                return int(code[1] or code[2], 16)
-            bad = _NO_HEX.match(self.pattern, self.at)
-            self.at = bad.end() if bad else self.at
-        elif char.isascii() and not char.isalnum():
-            return ord(char)
-        return _refuse("invalid escape sequence", self.pattern[start : self.at])
-
-    # --- classes ---
-
-    def bracket(self) -> str:
-        start = self.at
-        self.at += 1
-        negated = self.pattern.startswith("^", self.at)
-        self.at += negated
-        parts: list[tuple[str, bool]] = []
-        first = True
-        while first or not self.pattern.startswith("]", self.at):
-            first = False
-            if self.pattern.startswith("[:", self.at) and (end := self.pattern.find(":]", self.at + 2)) >= 0:
-                name = self.pattern[self.at + 2 : end]
-                if name.removeprefix("^") not in POSIX:
-                    _refuse("invalid character class range", self.pattern[self.at : end + 2])
-                parts.append((POSIX[name.removeprefix("^")], name.startswith("^")))
-                self.at = end + 2
-                continue
-            if self.pattern.startswith("\\", self.at) and (class_ := self.class_escape()) is not None:
-                parts.append(class_)
-                continue
-            parts.append((self.range(start), False))
-        self.at += 1
-        return self.one_of(parts, negated=negated)
-
-    def range(self, bracket: int) -> str:
-        start = self.at
-        low = high = self.class_char(bracket)
-        if self.pattern.startswith("-", self.at) and self.pattern[self.at + 1 : self.at + 2] not in ("]", ""):
-            self.at += 1
-            high = self.class_char(bracket)
-            if high < low:
-                _refuse("invalid character class range", self.pattern[start : self.at])
-        return _code(low) if low == high else f"{_code(low)}-{_code(high)}"
-
-    def class_char(self, bracket: int) -> int:
-        if self.at >= len(self.pattern):
-            _refuse("missing closing ]", self.pattern[bracket:])
-        if self.pattern[self.at] == "\\":
-            return self.char_escape()
-        self.at += 1
-        return ord(self.pattern[self.at - 1])
-
-    def one_of(self, parts: list[tuple[str, bool]], *, negated: bool) -> str:
-        """One character out of any of the parts (what is between brackets, or all else), or out of none of them."""
-        plain = "".join(inside for inside, all_but in parts if not all_but)
-        choices = [f"[{plain}]"] if plain else []
-        choices += [f"[^{inside}]" for inside, all_but in parts if all_but]
-        if negated and len(choices) == 1 and plain:
-            text = "[^" + choices[0][1:]
-        elif negated:
-            text = f"(?!{'|'.join(choices)})(?s:.)"
-        else:
-            text = choices[0] if len(choices) == 1 else "|".join(choices)
-        return f"(?{'i' if 'i' in self.flags else ''}:{text})"
-
-    def literal(self, code: int) -> str:
-        char = chr(code)
-        return f"(?i:{regex.escape(char)})" if "i" in self.flags and char.swapcase() != char else regex.escape(char)
-
-
-def _code(code: int) -> str:
-    return f"\\U{code:08x}"
+                refuse("invalid or unsupported Perl syntax", self.pattern[start : self.at])
+        return refuse("invalid or unsupported Perl syntax", self.pattern[start:])
