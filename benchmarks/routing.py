@@ -14,144 +14,22 @@ import asyncio
 import logging
 import math
 import os
-import random
 import statistics
-import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT / "tests")]
 
-MEDIAN_S = 0.05
-SIGMA = math.log(10) / statistics.NormalDist().inv_cdf(0.99)
+from moody.providers import providers  # noqa: E402
+from moody.ways import Ask, bare, bare_streaming, middleware, ours, ours_hedging  # noqa: E402
+
 AT_ONCE = 10
 WARM_UP = 60
-QUESTION = "Is client 4021 cancelled?"
-
-Ask = Callable[[], Awaitable[Any]]
-
-
-# ------------------------------------------------------------------------------------------------- the providers
-
-
-def _draw(mood: str, chance: random.Random) -> float:
-    match mood:
-        case "log-normal":
-            return MEDIAN_S * math.exp(SIGMA * chance.gauss(0, 1))
-        case "two humps":
-            return MEDIAN_S * (10 if chance.random() < 0.02 else 1) * chance.uniform(0.9, 1.1)
-        case "outage":
-            return MEDIAN_S
-        case _:
-            return 0.0
-
-
-async def _serve(mood: str) -> None:
-    from support.provider import Provider, Request
-    from support.wire import Script, refused
-
-    class Moody(Provider):
-        chance = random.Random(7)
-
-        def script_for(self, request: Request) -> Script:
-            if mood == "outage" and request.path.startswith("/first/"):
-                return refused(503)
-            return Script("Client 4021 is not cancelled.", ttft_s=_draw(mood, self.chance))
-
-    async with Moody().serving() as provider:
-        print(provider.base_url("first"), provider.base_url("second"), flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-@contextmanager
-def providers(mood: str) -> Iterator[tuple[str, str]]:
-    """The base URLs of two providers in this mood."""
-    process = subprocess.Popen(
-        [sys.executable, __file__, "--serve", mood], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        first, second = process.stdout.readline().split()
-        yield first, second
-    finally:
-        process.stdin.close()
-        process.wait(10)
-
-
-# ----------------------------------------------------------------------------------------------- ways of asking
-
-
-def bare(first: str, _: str) -> Ask:
-    from langchain_openai import ChatOpenAI
-
-    model = ChatOpenAI(model="m", base_url=first, api_key="none", max_retries=0)
-    return lambda: model.ainvoke(QUESTION)
-
-
-def bare_streaming(first: str, _: str) -> Ask:
-    from langchain_openai import ChatOpenAI
-
-    model = ChatOpenAI(model="m", base_url=first, api_key="none", max_retries=0, stream_usage=True)
-
-    async def ask() -> None:
-        async for _ in model.astream(QUESTION):
-            pass
-
-    return ask
-
-
-def middleware(first: str, second: str) -> Ask:
-    from langchain.agents import create_agent
-    from langchain.agents.middleware import ModelFallbackMiddleware
-    from langchain_openai import ChatOpenAI
-
-    one, two = (ChatOpenAI(model="m", base_url=url, api_key="none", max_retries=0) for url in (first, second))
-    agent = create_agent(model=one, tools=[], middleware=[ModelFallbackMiddleware(two)])
-    return lambda: agent.ainvoke({"messages": [("user", QUESTION)]})
-
-
-def _ours(first: str, second: str, *, hedging: bool) -> Ask:
-    from langchain_core.messages import HumanMessage
-
-    from tilores_x.llm.calls import Caller
-    from tilores_x.llm.catalog import ModelCatalog, ModelSpec, Priority, ProviderSpec
-    from tilores_x.llm.health import Health
-    from tilores_x.llm.providers import ChatModels
-    from tilores_x.llm.routing import choose
-    from tilores_x.settings import Settings
-
-    servers = {name: ProviderSpec(name=name, base_url=url) for name, url in (("first", first), ("second", second))}
-    specs = [ModelSpec(provider=name, id="m", quality=index) for name, index in (("first", 50), ("second", 40))]
-    catalog = ModelCatalog(servers, {spec.name: spec for spec in specs})
-    settings, health = Settings(hedging=hedging), Health()
-    chat_models = ChatModels(catalog, {}, settings)
-    caller = Caller(catalog, chat_models, health, settings)
-    messages = [HumanMessage(QUESTION)]
-
-    async def ask() -> None:
-        choice = choose(catalog, priority=Priority.QUALITY, configured=chat_models.configured, health=health.snapshot())
-        await caller.call(choice, messages)
-
-    return ask
-
-
-def ours(first: str, second: str) -> Ask:
-    return _ours(first, second, hedging=False)
-
-
-def ours_hedging(first: str, second: str) -> Ask:
-    return _ours(first, second, hedging=True)
-
-
-# -------------------------------------------------------------------------------------------------- measurements
 
 
 def choosing() -> str:
@@ -272,11 +150,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--questions", type=int, default=1500, help="for each way and mood")
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
-    parser.add_argument("--serve", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        asyncio.run(_serve(options.serve))
-        return
     for name in [name for name in os.environ if name.startswith("TILORES_")]:
         del os.environ[name]
     warnings.simplefilter("ignore", ResourceWarning)  # clients are left to the end of the process
