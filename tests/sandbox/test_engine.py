@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,91 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.small_instance import PEOPLE, RULES, write_instance
+from support.engines import RECORDS, Record, components, fill, linked, partition, view
+from support.small_instance import PEOPLE, RULES
 
-from tilores_x.sandbox.api.contents import Content
-from tilores_x.sandbox.api.views import EntityView
-from tilores_x.sandbox.engine.engine import Edge, Engine
+from tilores_x.sandbox.engine.engine import Engine
 from tilores_x.sandbox.engine.record import Refused
-from tilores_x.sandbox.engine.rules import RuleSet, load_rules
-from tilores_x.sandbox.engine.store import EntityRow, Store
-
-Record = dict[str, Any]
-Partition = set[frozenset[str]]
-
-
-@pytest.fixture(scope="module")
-def rules(tmp_path_factory: pytest.TempPathFactory) -> RuleSet:
-    return load_rules(write_instance(tmp_path_factory.mktemp("rules")) / "rules.toml")
-
-
-def fill(rules: RuleSet, records: Iterable[Record]) -> Engine:
-    engine = Engine(rules, Store())
-    for record in records:
-        engine.add([record])
-    return engine
-
-
-def partition(engine: Engine, ids: Iterable[str]) -> Partition:
-    groups: dict[int, set[str]] = {}
-    for record_id in ids:
-        row = held(engine, record_id)
-        groups.setdefault(row.number, set()).add(record_id)
-        assert row.size == len(engine.store.records_of([row.number]))
-    return {frozenset(group) for group in groups.values()}
-
-
-def held(engine: Engine, record_id: str) -> EntityRow:
-    row = engine.entity_of(record_id)
-    assert row is not None
-    return row
-
-
-def view(engine: Engine, record_id: str) -> EntityView:
-    row = held(engine, record_id)
-    return EntityView(row.id, engine, lambda: Content(engine, engine.store.records_of([row.number])))
-
-
-def linked(rules: RuleSet, a: Record, b: Record) -> list[str]:
-    """The rules that hold for two records, asked one by one."""
-    found = []
-    for rule in rules.linking:
-        x, y = rule.traits(a), rule.traits(b)
-        if x and y and rule.holds(x, y):
-            found.append(rule.id)
-    return found
-
-
-def components(rules: RuleSet, records: Sequence[Record]) -> Partition:
-    """By comparing everything with everything, and spreading labels until nothing changes."""
-    label = {record["id"]: record["id"] for record in records}
-    pairs = [(a["id"], b["id"]) for a, b in combinations(records, 2) if linked(rules, a, b)]
-    changed = True
-    while changed:
-        changed = False
-        for a, b in pairs:
-            low = min(label[a], label[b])
-            changed |= label[a] != low or label[b] != low
-            label[a] = label[b] = low
-    groups: dict[str, set[str]] = {}
-    for record_id, name in label.items():
-        groups.setdefault(name, set()).add(record_id)
-    return {frozenset(group) for group in groups.values()}
-
-
-FIELDS = st.fixed_dictionaries(
-    {},
-    optional={
-        "email": st.sampled_from(["a@x.example", "A@x.example ", "b@x.example", "c@x.example", ""]),
-        "first_name": st.sampled_from(["Ann", "Anne", "Bob", "Steven", "Stephen"]),
-        "last_name": st.sampled_from(["Marlow", "Marlowe", "Marrow", "Tarrant", "Tarant"]),
-        "dob": st.sampled_from(["1980-03-02", "02/03/1980", "03/02/1980", "1980-02-03", "March 2, 1980", "never"]),
-        "phone": st.sampled_from(["415-555-0134", "(415) 555-0134", "415-555-0177", "555-0134"]),
-    },
-)
-RECORDS = st.lists(FIELDS, max_size=14).map(
-    lambda all_fields: [{"id": f"r{at}", **fields} for at, fields in enumerate(all_fields)]
-)
+from tilores_x.sandbox.engine.rules import RuleSet
+from tilores_x.sandbox.engine.store import Store
 
 
 @settings(max_examples=150, deadline=None)
@@ -156,65 +77,6 @@ def test_the_same_submissions_give_the_same_ids(rules: RuleSet, records: list[Re
         return [row.id if (row := engine.entity_of(record["id"])) else None for record in records]
 
     assert ids() == ids()
-
-
-ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("cut"), st.integers(0, 13), st.integers(0, 13), st.booleans()),
-        st.tuples(st.just("part"), st.integers(0, 13), st.just(0), st.booleans()),
-        st.tuples(st.just("add"), FIELDS, st.just(0), st.just(False)),
-    ),
-    max_size=6,
-)
-
-
-@settings(max_examples=150, deadline=None)
-@given(records=RECORDS.filter(lambda records: len(records) > 3), actions=ACTIONS)
-def test_whatever_is_taken_apart_or_added_bans_hold_and_entities_stay_connected(
-    rules: RuleSet, records: list[Record], actions: list[Any]
-) -> None:
-    engine = fill(rules, records)
-    by_id = {record["id"]: record for record in records}
-    banned: list[list[set[str]]] = []
-    for number, (action, a, b, ban) in enumerate(actions):
-        if action == "add":
-            by_id[f"n{number}"] = {"id": f"n{number}", **a}
-            engine.add([by_id[f"n{number}"]])
-            continue
-        names = [f"r{at}" for at in (a, b) if f"r{at}" in by_id]
-        if len(names) < 2:
-            continue
-        row = engine.entity_of(names[0])
-        assert row is not None
-        before = {each.id for each in engine.store.records_of([row.number])}
-        try:
-            if action == "cut":
-                engine.disassemble([Edge(*names)], [], ban=ban)
-            else:
-                engine.disassemble([], names[:1], ban=ban)
-                alone = engine.entity_of(names[0])
-                assert alone is not None
-                assert alone.size == 1
-        except Refused:
-            assert names[0] == names[1] or names[1] not in before
-            continue
-        parts = [set(group) for group in partition(engine, before)]
-        if ban and len(parts) > 1:
-            banned.append(parts)
-    found = partition(engine, by_id)
-    for parts in banned:
-        for group in found:
-            assert sum(bool(group & part) for part in parts) <= 1
-    for group in found:
-        entity = view(engine, next(iter(group)))
-        together = {record["id"] for record in entity.records}
-        assert together == group
-        ends = [set(edge.split(":")[:2]) for edge in entity.edges]
-        ends += [{original, copy} for original, copies in entity.duplicates.items() for copy in copies]
-        reached = {entity.records[0]["id"]}
-        for _ in together:
-            reached |= {end for pair in ends if pair & reached for end in pair}
-        assert reached == together
 
 
 def test_a_merge_keeps_the_oldest_entitys_id(rules: RuleSet) -> None:
@@ -290,130 +152,6 @@ def test_the_same_version_again_changes_nothing(rules: RuleSet) -> None:
     assert [record["id"] for record in view(engine, "crm-1").records] == before
 
 
-def test_without_a_ban_a_later_record_unites_what_was_taken_apart(rules: RuleSet) -> None:
-    records = [{"id": n, "email": "a@x.example", "city": n} for n in ("a", "b")]
-    engine = fill(rules, records)
-    engine.disassemble([Edge("a", "b")], [], ban=False)
-    assert partition(engine, "ab") == {frozenset("a"), frozenset("b")}
-    engine.add([{"id": "c", "email": "a@x.example"}])
-    assert partition(engine, "abc") == {frozenset("abc")}
-    assert sorted(view(engine, "a").edges) == ["a:c:EMAIL", "b:c:EMAIL"]
-
-
-def test_a_ban_outlives_new_records_and_new_versions_until_it_is_lifted(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in ("a", "b")])
-    whole = engine.entity_of("a")
-    assert whole is not None
-    engine.disassemble([Edge("a", "b")], [], ban=True)
-    engine.add([{"id": "c", "email": "a@x.example"}])
-    engine.add([{"id": "b", "email": "a@x.example", "city": "elsewhere"}])
-    assert partition(engine, "abc") == {frozenset("ac"), frozenset("b")}
-    one, other = engine.entity_of("a"), engine.entity_of("b")
-    assert one is not None
-    assert other is not None
-    assert not engine.remove_ban("not the reference", one.id, [other.id])
-    assert engine.remove_ban(whole.id, one.id, [other.id])
-    assert partition(engine, "abc") == {frozenset("abc")}
-    assert (engine.entity_of("b") or other).id == whole.id
-    assert not engine.remove_ban(whole.id, whole.id, [whole.id])
-
-
-def test_a_cut_lasts_until_one_of_its_records_comes_in_a_new_version(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
-    engine.disassemble([Edge("a", "b")], [], ban=False)
-    engine.add([{"id": "b", "email": "a@x.example", "city": "elsewhere"}])
-    assert partition(engine, "ab") == {frozenset("ab")}
-    assert view(engine, "a").edges == ["a:b:EMAIL"]
-
-
-def test_a_later_record_that_is_alike_unites_what_was_taken_apart(rules: RuleSet) -> None:
-    born = {"last_name": "Marlow", "dob": "1980-03-02"}
-    engine = fill(rules, [{"id": n, "city": n, **born} for n in "ab"])
-    engine.disassemble([Edge("a", "b")], [], ban=False)
-    assert partition(engine, "ab") == {frozenset("a"), frozenset("b")}
-    engine.add([{"id": "c", "last_name": "Marlowe", "dob": "1980-03-02"}])
-    assert partition(engine, "abc") == {frozenset("abc")}
-
-
-def test_a_record_that_loses_its_part_of_a_ban_joins_the_other_part(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
-    engine.disassemble([Edge("a", "b")], [], ban=True)
-    engine.add([{"id": "x", "email": "a@x.example"}])
-    assert partition(engine, "abx") == {frozenset("ax"), frozenset("b")}
-    engine.add([{"id": "a", "email": "other@x.example"}])
-    assert partition(engine, "abx") == {frozenset("a"), frozenset("bx")}
-
-
-def test_an_entity_taken_apart_twice_keeps_all_its_parts_apart(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "abc"])
-    engine.disassemble([], ["a"], ban=True)
-    engine.disassemble([], ["b"], ban=True)
-    for record_id in "abc":
-        engine.add([{"id": record_id, "email": "a@x.example", "city": "elsewhere"}])
-    assert partition(engine, "abc") == {frozenset("a"), frozenset("b"), frozenset("c")}
-
-
-def test_a_lifted_ban_takes_its_cuts_along(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example", "city": n} for n in "ab"])
-    whole = held(engine, "a")
-    engine.disassemble([Edge("a", "b")], [], ban=True)
-    assert engine.remove_ban(whole.id, held(engine, "b").id, [held(engine, "a").id])
-    assert partition(engine, "ab") == {frozenset("ab")}
-    assert view(engine, "a").edges == ["a:b:EMAIL"]
-
-
-def test_a_record_whose_edges_were_cut_stands_for_itself(rules: RuleSet) -> None:
-    engine = fill(rules, [{"id": n, "email": "a@x.example"} for n in "ab"])
-    assert view(engine, "a").duplicates == {"a": ["b"]}
-    engine.disassemble([], ["b"], ban=False)
-    engine.add([{"id": "c", "email": "a@x.example", "city": "x"}])
-    entity = view(engine, "a")
-    assert entity.duplicates == {}
-    assert entity.edges == ["a:c:EMAIL", "b:c:EMAIL"]
-    without_bridge = entity.considering([{"field": "id", "equals": "c", "invert": True}])
-    assert [[record["id"] for record in part.records] for part in without_bridge] == [["a"], ["b"]]
-
-
-def test_taking_out_the_edge_of_an_original_takes_out_its_duplicates_edges(rules: RuleSet) -> None:
-    engine = fill(
-        rules,
-        [
-            {"id": "a", "email": "a@x.example"},
-            {"id": "a2", "email": "a@x.example"},
-            {"id": "b", "email": "a@x.example", "city": "x"},
-        ],
-    )
-    assert view(engine, "a").duplicates == {"a": ["a2"]}
-    assert view(engine, "a").edges == ["a:b:EMAIL"]
-    engine.disassemble([Edge("a", "b")], [], ban=False)
-    assert partition(engine, ["a", "a2", "b"]) == {frozenset({"a", "a2"}), frozenset({"b"})}
-
-
-@pytest.mark.parametrize(
-    ("edges", "records", "told"),
-    [
-        ([], [], "at least one"),
-        ([("crm-1", "nobody")], [], "record not found: nobody"),
-        ([("crm-1", "crm-5")], [], "no edge between"),
-        ([], ["nobody"], "record not found: nobody"),
-    ],
-)
-def test_taking_apart_what_is_not_there_is_refused(
-    rules: RuleSet, edges: list[tuple[str, str]], records: list[str], told: str
-) -> None:
-    engine = fill(rules, PEOPLE)
-    with pytest.raises(Refused, match=told):
-        engine.disassemble([Edge(*edge) for edge in edges], records, ban=False)
-
-
-def test_a_key_shared_by_very_many_costs_few_edges_and_one_entity(rules: RuleSet) -> None:
-    engine = Engine(rules, Store())
-    engine.add([{"id": f"r{n}", "email": "none@x.example", "city": str(n)} for n in range(450)])
-    entity = view(engine, "r0")
-    assert len(entity.records) == 450
-    assert len(entity.edges) == 200 * 199 // 2 + 250 * 200
-
-
 def test_a_search_finds_nothing_without_parameters_and_by_any_rule_with_them(rules: RuleSet) -> None:
     engine = fill(rules, PEOPLE)
     assert engine.search({}) == []
@@ -443,40 +181,6 @@ def test_hit_score_is_the_share_of_the_parameters_that_the_best_record_satisfies
         for found in engine.search({"city": "Springfield", "email": "bob@mail.example"})
     }
     assert by_name == {"crm-2": 0.5, "crm-4": 1.0}
-
-
-def test_rows_hidden_before_the_graph_is_built_split_an_entity(rules: RuleSet) -> None:
-    engine = fill(rules, PEOPLE)
-    entity = view(engine, "crm-1")
-    assert {record["id"] for record in entity.records} == {"crm-1", "crm-2", "pay-1", "call-1", "crm-3"}
-    without_bridge = entity.considering([{"field": "id", "equals": "crm-1", "invert": True}])
-    assert [{record["id"] for record in part.records} for part in without_bridge] == [
-        {"crm-2", "call-1", "crm-3"},
-        {"pay-1"},
-    ]
-    assert without_bridge[0].edges == ["crm-2:crm-3:EMAIL", "call-1:crm-3:PHONE_NAME"]
-    assert without_bridge[1].edges == []
-    assert {part.id for part in without_bridge} == {entity.id}
-    assert entity.considering([{"field": "id", "equals": "nobody"}]) == []
-
-
-def test_when_the_original_is_hidden_its_first_duplicate_stands_for_it(rules: RuleSet) -> None:
-    twins = [{"id": n, "email": "a@x.example", "seen_at": f"2026-01-0{n}T00:00:00Z"} for n in "123"]
-    engine = fill(rules, [*twins, {"id": "4", "email": "a@x.example", "city": "x"}])
-    entity = view(engine, "1")
-    assert entity.duplicates == {"1": ["2", "3"]}
-    assert entity.edges == ["1:4:EMAIL"]
-    (rest,) = entity.considering([{"field": "id", "equals": "1", "invert": True}])
-    assert rest.duplicates == {"2": ["3"]}
-    assert rest.edges == ["2:4:EMAIL"]
-
-
-def test_consistency_is_the_share_of_linked_pairs(rules: RuleSet) -> None:
-    engine = fill(rules, PEOPLE)
-    assert view(engine, "crm-5").consistency == 1.0
-    assert view(engine, "bureau-1").consistency == 1.0
-    chain = view(engine, "crm-1")
-    assert chain.consistency == len({edge.rsplit(":", 1)[0] for edge in chain.edges}) / 10
 
 
 def test_a_file_opened_again_holds_entities_bans_and_what_waits(rules: RuleSet, tmp_path: Path) -> None:

@@ -103,6 +103,18 @@ PEOPLE = [
     {"id": "bureau-1", "email": "bob@mail.example", "score": {"value": "710", "history": [{"value": "690"}]}},
     {"id": "crm-5", "last_name": "Quill", "city": "Shelbyville", "active": True, "visits": 3, "notes": ["a", "b"]},
 ]
+CITIZENS = [
+    {"id": f"c{n}", "email": f"c{n}@mail.example", "city": "Springfield", "visits": n, "notes": ["x" * 50]}
+    for n in range(25)
+]
+"""As many as fill some pages."""
+
+SEARCH = """query ($p: SearchParams!, $page: Int, $size: Int, $sort: SortCriteria, $rules: String, $only: [FilterCondition!]) {
+  search(input: {parameters: $p, page: $page, pageSize: $size, sort: $sort, searchRules: $rules, considerRecords: $only}) {
+    totalCount
+    entities { id hits hitScore score consistency edges duplicates records { id } }
+  }
+}"""  # noqa: E501
 
 
 def write_instance(
@@ -157,3 +169,8 @@ async def open_client(instance: Instance | Path, cache_dir: Path, **options: Any
     client = Client(httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://sandbox"))
     await client.fetch_token()
     return client
+
+
+async def search(client: Client, parameters: dict[str, Any], **more: Any) -> Any:
+    """What a search with `SEARCH` finds; ``more`` are its further variables."""
+    return (await client.data(SEARCH, p=parameters, **more))["search"]
