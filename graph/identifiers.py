@@ -41,6 +41,14 @@ class Identifier:
     end: int
 
 
+# What every phone number that counts has, as phonenumbers writes them: a plus, or enough digits with at most four signs
+# between two of them, or an extension. Its matcher is slow, and most figures are no phone numbers.
+_LIKE_A_PHONE = re.compile(
+    rf"\+|(?:\d[\WxX\u30fc]{{0,4}}){{{NATIONAL_DIGITS - 1}}}\d"
+    r"|\d(?:[ \u00a0\t,]*(?:[eE]?[xX#\uff03~\uff5e]|(?i:int|anexo|\uff45?\uff58|\uff49\uff4e\uff54|\u0434\u043e\u0431))"
+    r"|;(?i:ext)=|[- ]+\d{1,6}#)"
+)
+
 EMAIL = re.compile(r"(?<![\w.+%'-])[\w.+%'-]+@(?:[\w](?:[\w-]*[\w])?\.)+[^\W\d_]{2,}(?![\w@-])")
 
 # A word with at least one digit, which may hold the signs that ids are made with. A decimal point is none of them, so
@@ -143,13 +151,21 @@ def _is_phone(token: str) -> bool:
 
 
 def _phones(text: str, region: str) -> Iterator[Identifier]:
+    for match in phone_numbers(text, region):
+        if text[match.start - 1 : match.start] != "$":
+            yield Identifier(Kind.PHONE, match.raw_string, match.start, match.end)
+
+
+def phone_numbers(text: str, region: str = REGION) -> list[phonenumbers.PhoneNumberMatch]:
+    """The phone numbers in ``text``: of ``NATIONAL_DIGITS`` at least, or with a country code."""
+    if not _LIKE_A_PHONE.search(text):
+        return []
     matcher = phonenumbers.PhoneNumberMatcher(text, region, leniency=phonenumbers.Leniency.POSSIBLE)
-    for match in matcher:
-        before = text[match.start - 1 : match.start]
-        digits = sum(character.isdigit() for character in match.raw_string)
-        if before == "$" or (digits < NATIONAL_DIGITS and not match.raw_string.startswith("+")):
-            continue
-        yield Identifier(Kind.PHONE, match.raw_string, match.start, match.end)
+    return [
+        match
+        for match in matcher
+        if match.raw_string.startswith("+") or sum(map(str.isdigit, match.raw_string)) >= NATIONAL_DIGITS
+    ]
 
 
 def _alone(text: str) -> Identifier | None:

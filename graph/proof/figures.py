@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import calendar
 import re
-from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import phonenumbers
 
-from tilores_x.graph.identifiers import EMAIL, NATIONAL_DIGITS, REGION
+from tilores_x.graph.identifiers import EMAIL, NATIONAL_DIGITS, phone_numbers
 
 ItemKind = Literal["number", "date", "time", "email", "phone", "identifier"]
 PartialDate = tuple[int | None, int | None, int | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One item at ``text[start:end]``; it is the same as another of its kind when they share one of ``keys``.
 
     ``digits`` is how many decimals a number shows, ``unit`` the word or sign behind it and ``before`` the word ahead of
@@ -49,8 +47,8 @@ _MONTH = rf"(?P<month>{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\.?"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(?P<year>(?:19|20)\d\d)"
 _DIGIT = re.compile(r"\d")
+_LETTERS = re.compile("[a-z]+")
 _SIGN = re.compile(r"\d[-/.]\d")
-_MONTH_NAME = re.compile(_MONTH, re.IGNORECASE)
 _DATES = [
     (re.compile(pattern, re.IGNORECASE), _MONTH in pattern)
     for pattern in (
@@ -89,10 +87,11 @@ _TENS = {word: 10 * number for number, word in enumerate(_DECADES.split(), start
 _WORDS = {"zero": 0, **_UNITS, **_TENS}
 del _WORDS["one"]  # "one of them" counts nothing
 _WORD = re.compile(
-    rf"\b(?P<word>{'|'.join(_WORDS)})(?:-(?P<one>one|two|three|four|five|six|seven|eight|nine))?(?P<scale>\s+(?:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
-    re.IGNORECASE,
+    rf"\b(?P<word>(?ai:{'|'.join(_WORDS)}))(?:-(?P<one>(?ai:{'|'.join(_ONES)})))?(?P<scale>\s+(?ai:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
 )
 _LAST_WORD = re.compile(r"([A-Za-z]+)[\s-]+\Z")
+_LEAST_PHONE_DIGITS = NATIONAL_DIGITS - 3
+_MONEY = ("$", "€", "£")
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*])", re.MULTILINE)
 
 
@@ -121,7 +120,7 @@ def _read(text: str, prose: bool) -> Iterator[Item]:
     if "@" in text:
         yield from rest.take(EMAIL, lambda m: Item("email", (m[0].casefold(),), m[0], *m.span()))
     if _DIGIT.search(text):
-        signs, months = _SIGN.search(text), _MONTH_NAME.search(text)
+        signs, months = _SIGN.search(text), rest.says(_MONTHS)
         for pattern, named in _DATES:
             if months if named else signs:
                 yield from rest.take(pattern, _date)
@@ -131,7 +130,7 @@ def _read(text: str, prose: bool) -> Iterator[Item]:
         yield from rest.phones()
         rest.blank(_ORDINAL)
         yield from rest.take(_NUMBER, _number)
-    if prose:
+    if prose and rest.says(_WORDS):
         yield from rest.take(_WORD, _number_word)
 
 
@@ -141,31 +140,38 @@ class _Rest:
     def __init__(self, text: str) -> None:
         self.text = text
 
+    def says(self, words: Mapping[str, int]) -> bool:
+        return not words.keys().isdisjoint(_LETTERS.findall(self.text.casefold()))
+
     def take(self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Item | None]) -> list[Item]:
-        items = [item for match in pattern.finditer(self.text) if (item := read(match))]
-        self._blank(*((item.start, item.end) for item in items))
-        return items
+        return self._taken([item for match in pattern.finditer(self.text) if (item := read(match))])
 
     def phones(self) -> list[Item]:
-        if sum(character.isdigit() for character in self.text) < NATIONAL_DIGITS - 3:
+        found = phone_numbers(self.text)
+        if not found or sum(map(str.isdigit, self.text)) < _LEAST_PHONE_DIGITS:
             return []
-        matcher = phonenumbers.PhoneNumberMatcher(self.text, REGION, leniency=phonenumbers.Leniency.POSSIBLE)
-        items = []
-        for match in matcher:
-            digits = sum(character.isdigit() for character in match.raw_string)
-            amount = self.text[max(0, match.start - 1) : match.start] in ("$", "€", "£")
-            if not amount and (digits >= NATIONAL_DIGITS or match.raw_string.startswith("+")):
-                e164 = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
-                items.append(Item("phone", (e164,), match.raw_string, match.start, match.end))
-        self._blank(*((item.start, item.end) for item in items))
-        return items
+        return self._taken([_phone(match) for match in found if self.text[match.start - 1 : match.start] not in _MONEY])
 
     def blank(self, pattern: re.Pattern[str]) -> None:
-        self._blank(*(match.span() for match in pattern.finditer(self.text)))
+        self._blank([match.span() for match in pattern.finditer(self.text)])
 
-    def _blank(self, *spans: tuple[int, int]) -> None:
+    def _taken(self, items: list[Item]) -> list[Item]:
+        self._blank([(item.start, item.end) for item in items])
+        return items
+
+    def _blank(self, spans: Sequence[tuple[int, int]]) -> None:
+        """``spans`` in the order of the text."""
+        at, parts = 0, list[str]()
         for start, end in spans:
-            self.text = self.text[:start] + " " * (end - start) + self.text[end:]
+            parts += self.text[at:start], " " * (end - start)
+            at = end
+        if parts:
+            self.text = "".join(parts) + self.text[at:]
+
+
+def _phone(match: phonenumbers.PhoneNumberMatch) -> Item:
+    e164 = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
+    return Item("phone", (e164,), match.raw_string, match.start, match.end)
 
 
 def _date(match: re.Match[str]) -> Item | None:

@@ -84,6 +84,14 @@ def test_identifiers_and_addresses() -> None:
     assert read("PT016") == [("identifier", ("pt016",))]
 
 
+def test_letters_that_only_case_folding_takes_for_ours_spell_no_number() -> None:
+    assert read("\u017fix payments, f\u0131ve late") == []
+
+
+def test_a_number_word_right_behind_another_item() -> None:
+    assert read("10:32Ztwo") == [("time", ((10, 32),)), ("number", (2,))]
+
+
 @pytest.mark.parametrize(
     "text", ["1. Jane\n2. John", "- **1.** Jane", "the 2nd newest", "no figures at all", "## 3) Scores", ""]
 )

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tilores_x.graph.identifiers import Kind, find_identifiers
+from tilores_x.graph.identifiers import NATIONAL_DIGITS, REGION, Kind, find_identifiers, phone_numbers
 
 
 def found(text: str) -> list[tuple[str, str]]:
@@ -132,3 +133,27 @@ def test_any_text_is_survived_and_spans_are_right(text: str) -> None:
     for identifier in find_identifiers(text):
         assert text[identifier.start : identifier.end] == identifier.value
         assert identifier.kind in Kind
+
+
+_PIECES = [
+    *"0123456789+()-./x#,;~ \n\u30fc\uff0b\uff58\u0663\u00b2",
+    "415",
+    "555-1234",
+    "(415) ",
+    "ext. ",
+    " Ext",
+    ";ext=",
+    "int",
+    "a",
+]
+
+
+@given(st.lists(st.sampled_from(_PIECES), max_size=24).map("".join))
+def test_no_phone_number_is_passed_over_unread(text: str) -> None:
+    matches = phonenumbers.PhoneNumberMatcher(text, REGION, leniency=phonenumbers.Leniency.POSSIBLE)
+    long = [
+        match
+        for match in matches
+        if match.raw_string.startswith("+") or sum(map(str.isdigit, match.raw_string)) >= NATIONAL_DIGITS
+    ]
+    assert phone_numbers(text) == long
