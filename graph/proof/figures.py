@@ -89,6 +89,12 @@ del _WORDS["one"]  # "one of them" counts nothing
 _WORD = re.compile(
     rf"\b(?P<word>(?ai:{'|'.join(_WORDS)}))(?:-(?P<one>(?ai:{'|'.join(_ONES)})))?(?P<scale>\s+(?ai:hundred|thousand|million))?\b(?P<unit>(?:\s|-)[A-Za-z]+)?",
 )
+# A plain number with too few digits for a phone's; a date; an American phone number.
+_USUAL = re.compile(
+    r"(?P<number>[0-9]{1,6}(?:\.[0-9]{1,3})?)"
+    r"|(?P<date>(?P<year>[0-9]{4})-(?P<month>[0-9]{2})-(?P<day>[0-9]{2}))"
+    r"|(?:\+1[ .-]?)?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-]?)[0-9]{3}[ .-]?[0-9]{4}"
+)
 _LAST_WORD = re.compile(r"([A-Za-z]+)[\s-]+\Z")
 _LEAST_PHONE_DIGITS = NATIONAL_DIGITS - 3
 _MONEY = ("$", "€", "£")
@@ -109,7 +115,28 @@ def _in_order(text: str, prose: bool) -> tuple[Item, ...]:
 @lru_cache(maxsize=20_000)
 def read_value(text: str) -> tuple[Item, ...]:
     """The items in a value out of a record."""
+    if (alone := _alone(text)) is not None:
+        return (alone,)
     return tuple(sorted(_read(text, False), key=lambda item: item.start))
+
+
+def _alone(text: str) -> Item | None:
+    """The one item that ``text`` is in a usual notation, as reading it piece by piece finds it too: most values are.
+
+    None where it is more, or anything else.
+    """
+    if "@" in text:
+        match = EMAIL.match(text)
+        return _email(match) if match and match.end() == len(text) else None
+    match = _USUAL.fullmatch(text)
+    if match is None:
+        return None
+    if match["number"]:
+        return _plain_number(text)
+    if match["date"]:
+        return _date(match)
+    digits = "".join(filter(str.isdigit, text))
+    return Item("phone", (f"+1{digits[-NATIONAL_DIGITS:]}",), text, 0, len(text))
 
 
 def _read(text: str, prose: bool) -> Iterator[Item]:
@@ -118,7 +145,7 @@ def _read(text: str, prose: bool) -> Iterator[Item]:
     if prose:
         rest.blank(_LIST_MARK)
     if "@" in text:
-        yield from rest.take(EMAIL, lambda m: Item("email", (m[0].casefold(),), m[0], *m.span()))
+        yield from rest.take(EMAIL, _email)
     if _DIGIT.search(text):
         signs, months = _SIGN.search(text), rest.says(_MONTHS)
         for pattern, named in _DATES:
@@ -172,6 +199,10 @@ class _Rest:
 def _phone(match: phonenumbers.PhoneNumberMatch) -> Item:
     e164 = phonenumbers.format_number(match.number, phonenumbers.PhoneNumberFormat.E164)
     return Item("phone", (e164,), match.raw_string, match.start, match.end)
+
+
+def _email(match: re.Match[str]) -> Item:
+    return Item("email", (match[0].casefold(),), match[0], *match.span())
 
 
 def _date(match: re.Match[str]) -> Item | None:
@@ -229,6 +260,10 @@ def _number(match: re.Match[str]) -> Item | None:
         unit=unit or match["money"] or "",
         before=_word_before(match.string, start),
     )
+
+
+def _plain_number(text: str) -> Item:
+    return Item("number", (number_key(float(text)),), text, 0, len(text), digits=len(text.partition(".")[2]))
 
 
 def _number_word(match: re.Match[str]) -> Item:

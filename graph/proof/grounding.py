@@ -9,16 +9,22 @@ dates, spans of time), never its other figures: a reply could else confirm them.
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
+from functools import lru_cache
+from typing import Literal
 
 import orjson
 
 from tilores_x.graph.identifiers import find_identifiers
-from tilores_x.graph.proof.figures import Item, ItemKind, number_key, read_items, read_value
+from tilores_x.graph.proof.figures import Item, ItemKind, PartialDate, number_key, read_items, read_value
 from tilores_x.tools.records import Evidence, Fact
 
 CALCULATE = "calculate"
+
+Key = tuple[ItemKind | Literal["year"], Hashable]
+"""What an item is looked for under."""
 
 _NOT_SEARCHED = frozenset({"fields", "limit", "ask", "sort", "group_by", "operands", "operation", "top", "page"})
 _SPANS = ("day", "week", "month", "year", "hour", "minute", "digit")
@@ -36,13 +42,14 @@ class EvidenceIndex:
         self, evidence: Iterable[Evidence], *, question: str, today: date, contents: Iterable[str] = ()
     ) -> None:
         """``contents`` are what tools other than ``calculate`` showed to the model, as JSON: counts and ids count."""
-        self._facts: dict[tuple[ItemKind, Hashable], list[Fact]] = {}
+        self._facts: defaultdict[Key, list[Fact]] = defaultdict(list)
         self._results: list[tuple[float, list[Fact]]] = []
-        self._years: dict[int, list[Fact]] = {}
+        self._fields: set[str] = set()
         self._field_numbers: set[int] = set()
         self._spans: set[tuple[float, str]] = set()
-        self.texts: dict[str, list[Fact]] = {}
-        self._add_date((today.year, today.month, today.day), [])
+        self.texts: defaultdict[str, list[Fact]] = defaultdict(list)
+        for key in _date_keys((today.year, today.month, today.day)):
+            self._put(key, [])
         self._add_question(question)
         evidence = list(evidence)
         for one in evidence:
@@ -83,7 +90,7 @@ class EvidenceIndex:
                 return facts
         if item.unit == "%" and (facts := self._facts.get(("number", number_key(value / 100)))) is not None:
             return facts
-        if item.digits == 0 and item.text.isdigit() and (facts := self._years.get(int(value))) is not None:
+        if item.digits == 0 and item.text.isdigit() and (facts := self._facts.get(("year", int(value)))) is not None:
             return facts
         if item.unit.startswith(_SPANS) and (
             value in self._field_numbers or (value, _singular(item.unit)) in self._spans
@@ -100,18 +107,18 @@ class EvidenceIndex:
         for fact in evidence["facts"]:
             self._add_value(fact["value"], [fact])
             self._add_field(fact["field"])
-            self._put("identifier", fact["record_id"].casefold(), [fact])
+            self._put(("identifier", fact["record_id"].casefold()), [fact])
         for entity in evidence["entities"]:
-            self._put("identifier", entity["entity_id"].casefold(), [])
-            self._put("number", number_key(entity["records"]), [])
+            self._put(("identifier", entity["entity_id"].casefold()), [])
+            self._put(("number", number_key(entity["records"])), [])
             for values in entity["label"].values():
                 for value in values:
                     self._add_value(value, [])
         if len(evidence["entities"]) > 1:
-            self._put("number", number_key(len(evidence["entities"])), [])
+            self._put(("number", number_key(len(evidence["entities"]))), [])
         for figure in evidence["figures"]:
             self._add_result(figure["value"], figure["facts"])
-            self._put("number", number_key(figure["count"]), [])
+            self._put(("number", number_key(figure["count"])), [])
             self._add_field(figure["name"])
             for fact in figure["facts"]:
                 self._add_value(fact["value"], [fact])
@@ -144,7 +151,7 @@ class EvidenceIndex:
         elif isinstance(value, bool) or value is None:
             return
         elif isinstance(value, int | float):
-            self._put("number", number_key(value), facts)
+            self._put(("number", number_key(value)), facts)
         elif isinstance(value, Mapping):
             for part in value.values():
                 self._add_value(part, facts)
@@ -155,16 +162,12 @@ class EvidenceIndex:
             self._add_text(str(value), facts)
 
     def _add_text(self, text: str, facts: list[Fact]) -> None:
-        worded = _LETTER.search(text) is not None
-        for item in read_value(text):
-            if worded and _small(item):
-                for word in (item.before, item.unit):
-                    self._put("number", (item.keys[0], word), facts)
-            else:
-                self._put_item(item, facts)
-        if worded and (folded := " ".join(text.split()).casefold()):
-            self._put("identifier", folded, facts)
-            self.texts.setdefault(folded, []).extend(facts)
+        keys, folded = _held_by(text)
+        held = self._facts
+        for key in keys:
+            held[key].extend(facts)
+        if folded:
+            self.texts[folded].extend(facts)
 
     def _read_contents(self) -> None:
         for content in self._unread:
@@ -179,21 +182,14 @@ class EvidenceIndex:
             kind = type(part)  # as JSON is read: no other types come, and there are hundreds of parts
             if kind is str:
                 if len(part) <= _LONGEST_ID and part.split(None, 1) == [part]:  # type: ignore[arg-type, attr-defined]
-                    put("identifier", part.casefold(), [])  # type: ignore[attr-defined]
+                    put(("identifier", part.casefold()), [])  # type: ignore[attr-defined]
             elif kind is dict:
                 left += part  # type: ignore[arg-type]
                 left += part.values()  # type: ignore[attr-defined]
             elif kind is list:
                 left += part  # type: ignore[arg-type]
             elif kind is int or kind is float:
-                put("number", number_key(part), [])  # type: ignore[arg-type]
-
-    def _put_item(self, item: Item, facts: list[Fact]) -> None:
-        for key in item.keys:
-            if item.kind == "date":
-                self._add_date(key, facts)  # type: ignore[arg-type]
-            else:
-                self._put(item.kind, key, facts)
+                put(("number", number_key(part)), [])  # type: ignore[arg-type]
 
     def _add_result(self, value: object, facts: list[Fact]) -> None:
         self._add_value(value, facts)
@@ -202,32 +198,64 @@ class EvidenceIndex:
         elif isinstance(value, str) and len(items := read_value(value)) == 1 and items[0].kind == "number":
             self._results.append((float(items[0].keys[0]), facts))  # type: ignore[arg-type]
 
-    def _add_date(self, key: tuple[int | None, int | None, int | None], facts: list[Fact]) -> None:
-        year, month, day = key
-        for partial in {key, (year, month, None), (None, month, day)}:
-            self._put("date", partial, facts)
-        if year is not None:
-            self._years.setdefault(year, []).extend(facts)
-
     def _add_field(self, name: str) -> None:
+        if name in self._fields:
+            return
+        self._fields.add(name)
         self._field_numbers.update(int(digits) for digits in _DIGITS.findall(name))
         for item in read_value(name):
             if item.kind == "identifier":
-                self._put_item(item, [])
+                self._put((item.kind, item.keys[0]), [])
 
     def _add_question(self, question: str) -> None:
         for identifier in find_identifiers(question):
             self._add_value(identifier.value, [])
         for item in read_items(question):
             if item.kind != "number":
-                self._put_item(item, [])
+                for key in _keys(item):
+                    self._put(key, [])
             elif item.unit.startswith(_SPANS):
                 self._spans.add((float(item.keys[0]), _singular(item.unit)))  # type: ignore[arg-type]
             elif item.text.isdigit() and 1900 <= int(item.text) < 2100:
-                self._years.setdefault(int(item.text), [])
+                self._put(("year", int(item.text)), [])
 
-    def _put(self, kind: ItemKind, key: Hashable, facts: list[Fact]) -> None:
-        self._facts.setdefault((kind, key), []).extend(facts)
+    def _put(self, key: Key, facts: list[Fact]) -> None:
+        self._facts[key].extend(facts)
+
+
+@lru_cache(maxsize=20_000)
+def _held_by(text: str) -> tuple[tuple[Key, ...], str]:
+    """What a text out of a record proves, and the text itself to look for in an answer; "" where it is all figures.
+
+    Kept, since the same records are shown to many questions.
+    """
+    if _LETTER.search(text) is None:
+        return tuple(key for item in read_value(text) for key in _keys(item)), ""
+    keys: list[Key] = []
+    for item in read_value(text):
+        if _small(item):
+            keys += (("number", (item.keys[0], word)) for word in (item.before, item.unit) if word)
+        else:
+            keys += _keys(item)
+    folded = " ".join(text.split()).casefold()
+    return (*keys, ("identifier", folded)), folded
+
+
+def _keys(item: Item) -> Iterator[Key]:
+    for key in item.keys:
+        if item.kind == "date":
+            yield from _date_keys(key)  # type: ignore[arg-type]
+        else:
+            yield item.kind, key
+
+
+def _date_keys(key: PartialDate) -> Iterator[Key]:
+    """A date is also a date without its day, or without its year, and its year."""
+    year, month, day = key
+    for partial in {key, (year, month, None), (None, month, day)}:
+        yield "date", partial
+    if year is not None:
+        yield "year", year
 
 
 def _searched(arguments: Mapping[str, object]) -> Iterator[object]:

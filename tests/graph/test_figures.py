@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,3 +112,17 @@ def test_any_text_is_survived_and_items_never_overlap(text: str) -> None:
         assert item.start >= end
         assert text[item.start : item.end] == item.text
         end = item.end
+
+
+_D = "[0-9]"
+_USUAL = (
+    rf"(\+1[ .-]?)?(\({_D}{{3}}\) ?|{_D}{{3}}[ ./-]?){_D}{{3}}[ ./-]?{_D}{{4}}"
+    rf"|{_D}{{4}}[-/]{_D}{{2}}[-/]{_D}{{2}}"
+    rf"|{_D}{{1,10}}(\.{_D}{{1,4}})?"
+    r"|[a-z.+'-]{1,4}@([a-z-]{1,3}[.]){1,2}[a-z]{1,3}"
+)
+
+
+@given(st.from_regex(re.compile(_USUAL, re.ASCII), fullmatch=True))
+def test_a_value_in_a_usual_notation_is_read_as_it_is_piece_by_piece(text: str) -> None:
+    assert read_value(text) == tuple(read_items(text, prose=False))
