@@ -24,6 +24,7 @@ from tilores_x.llm.faults import BadToolCall, CutShort, Fault, fault_of
 from tilores_x.llm.health import Health, Outcome
 from tilores_x.llm.progress import Floor, Overtaken, Progress, current_progress
 from tilores_x.llm.spend import Tokens, cost_usd, tokens_of
+from tilores_x.llm.straight import answered
 
 CHARACTERS_PER_TOKEN = 4
 """For an estimate of what broke off; English text runs at about four (OpenAI, "What are tokens")."""
@@ -128,7 +129,7 @@ class Trial:
                 self._progress.on_first_token = lambda: self._patient(limit)
                 model = await self.model()
                 self._began = time.monotonic()
-                message = _checked(await model.ainvoke(list(self.messages), self._named_config()))
+                message = _checked(await answered(model, self.messages, self._named_config()))
         except ConfigError:
             raise
         except (asyncio.CancelledError, Overtaken):

@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 from aiohttp.client_proto import ResponseHandler
+from langchain_core.caches import InMemoryCache
+from langchain_core.callbacks import AsyncCallbackHandler
+from langchain_core.globals import set_llm_cache
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.tools import tool
@@ -18,6 +21,7 @@ from tilores_x.llm import pace
 from tilores_x.llm.faults import fault_of
 from tilores_x.llm.pace import Pace
 from tilores_x.llm.progress import Progress, current_progress
+from tilores_x.llm.straight import answered
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -78,21 +82,24 @@ async def test_the_message_is_the_same(
     script = ANSWERS[answer]
     provider.always(Script(**{**vars(script), "cut": cut}))
     fast, stock = await _models(made, provider_name)
-    assert _told(await fast.ainvoke(CONVERSATION)) == _told(await stock.ainvoke(CONVERSATION))
+    theirs = _told(await stock.ainvoke(CONVERSATION))
+    assert _told(await fast.ainvoke(CONVERSATION)) == theirs
+    assert _told(await answered(fast, CONVERSATION, {})) == theirs
 
 
 @pytest.mark.parametrize("provider_name", PROVIDERS)
 async def test_the_request_is_the_same(provider: Provider, made: Clients, provider_name: str) -> None:
-    for model in await _models(made, provider_name):
-        await model.bind_tools([look], tool_choice="auto").ainvoke(CONVERSATION, stop=["END"])
-    fast, stock = (request.body for request in provider.received)
-    assert _without_none(fast) == _without_none(stock)
-    ours, theirs = (
-        {name: value for name, value in request.headers.items() if not name.startswith("x-stainless")}
-        for request in provider.received
-    )
-    for name in ("authorization", "user-agent", "content-type", "accept"):
-        assert ours[name] == theirs[name]
+    models = await _models(made, provider_name)
+    fast, stock = (model.bind_tools([look], tool_choice="auto", stop=["END"]) for model in models)
+    await stock.ainvoke(CONVERSATION)
+    await fast.ainvoke(CONVERSATION)
+    await answered(fast, CONVERSATION, {})
+    theirs, *ours = provider.received
+    assert len(ours) == 2
+    for request in ours:
+        assert _without_none(request.body) == _without_none(theirs.body)
+        for name in ("authorization", "user-agent", "content-type", "accept"):
+            assert request.headers[name] == theirs.headers[name]
 
 
 @pytest.mark.parametrize("provider_name", PROVIDERS)
@@ -116,20 +123,51 @@ async def test_faults_are_of_the_same_kind(
     provider.always(script)
     faults = []
     errors = []
-    for model in await _models(made, provider_name):
+    fast, stock = await _models(made, provider_name)
+    for ask in (fast.ainvoke, stock.ainvoke, lambda messages: answered(fast, messages, {})):
         reported = current_progress.set(Progress())
         with pytest.raises(Exception) as caught:
-            await model.ainvoke(CONVERSATION)
+            await ask(CONVERSATION)
         current_progress.reset(reported)
         errors.append(type(caught.value))
         faults.append(fault_of(caught.value))
-    assert faults[0].outcome == faults[1].outcome
+    assert faults[0].outcome == faults[1].outcome == faults[2].outcome
+    assert errors[0] is errors[2]
     if script.fault is Fault.RESET:
         # The SDKs' own class for it; over their aiohttp transport they take a reset for a time-out.
         assert errors[0].__name__.endswith("ConnectionError")
     if script.status >= 400:
         assert errors[0] is errors[1]
         assert faults[0].text == faults[1].text
+
+
+class _Listener(AsyncCallbackHandler):
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def on_chat_model_start(self, *_: Any, **__: Any) -> None:
+        self.heard.append("start")
+
+    async def on_llm_end(self, *_: Any, **__: Any) -> None:
+        self.heard.append("end")
+
+
+async def test_whoever_follows_runs_sees_one(provider: Provider, made: Clients) -> None:
+    fast, _ = await _models(made, "openai")
+    listener = _Listener()
+    await answered(fast, CONVERSATION, {"callbacks": [listener]})
+    assert listener.heard == ["start", "end"]
+
+
+async def test_a_cache_of_somebody_elses_is_asked(provider: Provider, made: Clients) -> None:
+    fast, _ = await _models(made, "openai")
+    set_llm_cache(InMemoryCache())
+    try:
+        first, second = [await answered(fast, CONVERSATION, {}) for _ in range(2)]
+    finally:
+        set_llm_cache(None)
+    assert first.content == second.content
+    assert provider.counts.requests == 1
 
 
 async def test_a_lone_stream_is_passed_on_as_it_comes_and_one_of_many_in_larger_pieces(
