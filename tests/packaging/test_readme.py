@@ -36,6 +36,6 @@ def test_every_command_and_target_exists() -> None:
     assert set(re.findall(r"^    make (\w+)", README, re.MULTILINE)) <= targets
 
 
-def test_every_variable_of_ours_is_a_setting() -> None:
+def test_the_variables_are_the_settings() -> None:
     named = {name.removeprefix("TILORES_").lower() for name in re.findall(r"TILORES_[A-Z_]+[A-Z]", README)}
-    assert named <= set(Settings.model_fields)
+    assert named == set(Settings.model_fields)
