@@ -10,7 +10,7 @@ export LANGGRAPH_CLI_NO_ANALYTICS := 1
 .PHONY: demo ask test check bench lock clean
 
 demo: $(VENV)/.run
-	@$(BIN)/tilores-x ask --trace --fresh "$(Q)"
+	@$(BIN)/tilores-x ask --trace "$(Q)"
 
 ask: $(VENV)/.run
 	@$(BIN)/tilores-x ask "$(Q)"
