@@ -137,13 +137,16 @@ class Running:
 
     async def settled(self, *, habits: bool = True, patience_s: float | None = None) -> None:
         """Wait for what runs, ``patience_s`` at most; with ``habits`` False only for what the question names."""
+        if not self.pending(habits=habits):
+            return
         with suppress(TimeoutError):
             async with asyncio.timeout(patience_s):
-                while pending := self._pending(habits=habits):
+                while pending := self.pending(habits=habits):
                     await asyncio.wait(pending)
                     await asyncio.sleep(0)  # for what follows from it to be started
 
-    def _pending(self, *, habits: bool) -> list[asyncio.Task[Any]]:
+    def pending(self, *, habits: bool = True) -> list[asyncio.Task[Any]]:
+        """What still runs; with ``habits`` False of what the question names only."""
         tasks: list[asyncio.Task[Any]] = [
             one.task for one in self.started.values() if (habits or one.template is None) and not one.task.done()
         ]

@@ -98,9 +98,10 @@ class Ahead:
     def patience_s(self, running: Running) -> float | None:
         """How long what habits started is waited for once all else is there: as long as a model call would take.
 
-        Twice that, since at the end of a shorter wait the time is lost and the call is made all the same.
+        Twice that, since at the end of a shorter wait the time is lost and the call is made all the same. None where
+        nothing runs or nothing is measured.
         """
-        measured = self._measured(running)
+        measured = self._measured(running) if running.pending() else None
         return None if measured is None else max(0.05, 2 * (measured.asking_s + measured.round_s))
 
     def _measured(self, running: Running) -> Measured | None:
@@ -205,12 +206,17 @@ def _asked(running: Running, turn: Sequence[AnyMessage]) -> dict[str, float]:
         for call in (message.tool_calls if isinstance(message, AIMessage) else ())
         if not (call["id"] or "").startswith((PREFIX, BY_HABIT)) and call["id"] not in failed
         for one in one_by_one(call)
-        if call_key(one) not in named
     ]
     if not calls:
         return {}
     named_by = those_named(running.subjects or _found(turn))
-    about = [(call, subject) for call in calls for subject in named_by(call)]
+    about = [
+        (call, subject)
+        for call in calls
+        if (subjects := named_by(call))
+        if call_key(call) not in named
+        for subject in subjects
+    ]
     known = _identifying(turn) if about else set()
     made = (template_of(call, subject, running.said, known) for call, subject in about)
     return {template: 1.0 for template in made if template is not None}

@@ -39,10 +39,24 @@ def cite(text: str, index: EvidenceIndex, about: Collection[str] = (), question:
 def _texts(text: str, index: EvidenceIndex) -> Iterable[tuple[int, list[Fact]]]:
     folded = " ".join(text.split()).casefold()
     for value, facts in index.texts.items():
-        if len(value) < _SHORTEST_TEXT or not facts or value not in folded:
+        if len(value) < _SHORTEST_TEXT or not facts:
             continue
-        if match := re.search(rf"(?<!\w){re.escape(value)}(?!\w)", folded):
-            yield match.start(), facts
+        if (at := _word_at(value, folded)) is not None:
+            yield at, facts
+
+
+def _word_at(value: str, text: str) -> int | None:
+    """Where ``value`` stands in ``text`` with no letter or digit right before or behind it."""
+    at = text.find(value)
+    while at >= 0:
+        if not (_in_word(text[at - 1 : at]) or _in_word(text[at + len(value) : at + len(value) + 1])):
+            return at
+        at = text.find(value, at + 1)
+    return None
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def _telling(facts: list[Fact], spoken: frozenset[str], sure: set[str]) -> list[Fact]:

@@ -214,3 +214,10 @@ def test_of_fields_with_the_same_value_the_one_spoken_of_is_cited() -> None:
     same = evidence(fact("DAYS_LATE", "4", "pay-1"), fact("CARD_TYPE", "4", "card-1"))
     index = EvidenceIndex([same], question="", today=TODAY)
     assert [citation["field"] for citation in cite("It was 4 days late.", index)] == ["DAYS_LATE"]
+
+
+def test_a_text_is_cited_where_it_stands_as_a_word_of_its_own() -> None:
+    named = evidence(fact("FIRST_NAME", "Ann"), fact("CITY", "Nual", "r2"))
+    index = EvidenceIndex([named], question="", today=TODAY)
+    assert [found["value"] for found in cite("An annual fee of Ann.", index)] == ["Ann"]
+    assert cite("An annual fee, ann_1.", index) == []
