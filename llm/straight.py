@@ -58,9 +58,11 @@ def _labelled(chunk: ChatGenerationChunk, id_: str) -> None:
 def _bound(model: Runnable[Any, Any]) -> _Bound | None:
     if isinstance(model, Observed):
         return _Bound(model, {})
-    if type(model) is not RunnableBinding or model.config or model.config_factories:
+    if not isinstance(model, RunnableBinding) or type(model).ainvoke is not RunnableBinding.ainvoke:
         return None
-    return _Bound(model.bound, dict(model.kwargs)) if isinstance(model.bound, Observed) else None
+    if model.config or model.config_factories or not isinstance(model.bound, Observed):
+        return None
+    return _Bound(model.bound, dict(model.kwargs))
 
 
 def _plain(bound: _Bound) -> bool:

@@ -159,6 +159,15 @@ async def test_whoever_follows_runs_sees_one(provider: Provider, made: Clients) 
     assert listener.heard == ["start", "end"]
 
 
+async def test_where_nobody_follows_there_is_no_run(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast, _ = await _models(made, "openai")
+    monkeypatch.delattr(BaseChatModel, "agenerate")
+    assert (await answered(fast, CONVERSATION, {})).content
+    assert (await answered(fast.bind_tools([look]), CONVERSATION, {"callbacks": []})).content
+
+
 async def test_a_cache_of_somebody_elses_is_asked(provider: Provider, made: Clients) -> None:
     fast, _ = await _models(made, "openai")
     set_llm_cache(InMemoryCache())
