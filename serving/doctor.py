@@ -10,7 +10,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
-from tilores_x.errors import TiloresXError
+from tilores_x.errors import ConfigError, TiloresXError
 from tilores_x.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ async def _tilores(settings: Settings) -> AsyncIterator[Finding]:
                 yield finding
             yield await _assembly(toolbox)
             yield _pace(toolbox)
+    except ConfigError as error:
+        yield Finding("Tilores", State.WRONG, f"{where}: {error}")  # it names the variable itself
     except TiloresXError as error:
         yield Finding("Tilores", State.WRONG, f"{where}: {error}", "See TILORES_API_URL and its companions.")
 

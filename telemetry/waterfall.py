@@ -25,7 +25,7 @@ def waterfall(timings: Sequence[Mapping[str, Any]], seconds: float, *, width: in
     marks don't fit beside the axis, the usual ones are letters.
     """
     if not timings:
-        return Text("no timings", style="dim")
+        return Text("nothing was searched or asked: the answer was kept", style="dim")
     rows = _ordered(timings)
     span = max([seconds, *(timing["start_s"] + timing["seconds"] for timing in rows)]) or 1e-9
     names = [_name(timing) for timing in rows]

@@ -17,8 +17,8 @@ writes it 6 or more. The floor is the slowest search (202 ms) and the time of tw
 per customer and answer; of one call where the question names its customers. Where a tool takes several people at
 once the model writes fewer tokens: the ratio to the floor can be below 1, and "own ms" is what is left beyond a way's
 own model calls and one search. Every token is a packet and a wake-up: that is most of lean asyncio's CPU. SDK and
-create_agent read whole replies, which costs them less than a stream. Every asking process keeps Python's garbage collector as
-`serving/heap.py` does: what is there once it is open is frozen, passes are rare."""
+create_agent read whole replies, which costs them less than a stream. Every asking process keeps Python's garbage
+collector as `serving/heap.py` does: what is there once it is open is frozen, passes are rare."""
 
 
 def one_by_one(rows: Rows) -> str:
