@@ -163,11 +163,11 @@ class LabelQuery:
                 for path in access.visible_fields()
                 if path in searched and (parsed := Path.parse(path)) is not None
             ][:6]
-        self._fields = [(f"l{at}", concept, path) for at, (concept, path) in enumerate(named)]
+        self._fields = [(f"l{at}", concept, path, access.shower(path)) for at, (concept, path) in enumerate(named)]
 
     @cached_property
     def text(self) -> str:
-        return " ".join(self._asked(alias, path) for alias, _, path in self._fields)
+        return " ".join(self._asked(alias, path) for alias, _, path, _ in self._fields)
 
     def _asked(self, alias: str, path: Path) -> str:
         date = self._date(path)
@@ -191,12 +191,11 @@ class LabelQuery:
 
     def read(self, insights: Mapping[str, Any]) -> dict[str, list[str]]:
         label: dict[str, list[str]] = {}
-        for alias, concept, path in self._fields:
+        for alias, concept, path, show in self._fields:
             values = [entry["value"] for entry in insights[alias]]
             if newest := (insights.get(f"{alias}d") or {}).get("sort", {}).get("first"):
                 values = path.values(newest)
-            shown = [str(self._access.shown(path, value)) for value in values if value not in (None, "")]
-            if shown:
+            if shown := [str(show(value)) for value in values if value not in (None, "")]:
                 label[concept] = _once([*label.get(concept, []), *shown])[:LABEL_VALUES]
         return label
 
