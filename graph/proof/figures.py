@@ -243,9 +243,9 @@ def _identifier(match: re.Match[str]) -> Item | None:
 
 
 def _number(match: re.Match[str]) -> Item | None:
-    value = float(match["whole"].replace(",", "") + (match["part"] or ""))
+    value = float(f"{match['whole'].replace(',', '')}{match['part'] or ''}e{match['power'] or 0}")
     scale = (match["scale"] or "").strip().lower()
-    value *= _SCALES.get(scale, 1) * 10.0 ** int(match["power"] or 0)
+    value *= _SCALES.get(scale, 1)
     digits = max(0, len(match["part"] or ".") - 1)
     unit = (match["unit"] or "").strip(" -").lower()
     end = match.end() if unit == "%" else match.end() - len(match["unit"] or "")

@@ -10,88 +10,112 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from functools import lru_cache
-from typing import Literal
+from itertools import chain
 
 import orjson
 
 from tilores_x.graph.identifiers import find_identifiers
-from tilores_x.graph.proof.figures import Item, ItemKind, PartialDate, number_key, read_items, read_value
-from tilores_x.tools.records import Evidence, Fact
+from tilores_x.graph.proof.figures import Item, number_key, read_items, read_value
+from tilores_x.graph.proof.held import Key, date_keys, figures_of, held_by, keys_in, keys_of, said, sought, told
+from tilores_x.tools.records import Evidence, Fact, Figure
 
 CALCULATE = "calculate"
 
-Key = tuple[ItemKind | Literal["year"], Hashable]
-"""What an item is looked for under."""
-
-_NOT_SEARCHED = frozenset({"fields", "limit", "ask", "sort", "group_by", "operands", "operation", "top", "page"})
 _SPANS = ("day", "week", "month", "year", "hour", "minute", "digit")
 _DIGITS = re.compile(r"\d+")
-_LETTER = re.compile(r"[^\W\d_]")
 _SCALED_TOLERANCE = 0.02
-_SMALL = 100
 _LONGEST_ID = 64
 
 
 class EvidenceIndex:
-    """Every item that stands in the evidence, with the facts that hold it."""
+    """Tells what the evidence holds, and the facts that hold it.
+
+    It looks for what it is asked for, all items of a text in one go: the evidence is far longer than an answer.
+    """
 
     def __init__(
         self, evidence: Iterable[Evidence], *, question: str, today: date, contents: Iterable[str] = ()
     ) -> None:
         """``contents`` are what tools other than ``calculate`` showed to the model, as JSON: counts and ids count."""
         self._facts: defaultdict[Key, list[Fact]] = defaultdict(list)
+        self._sought: set[Key] = set()
         self._results: list[tuple[float, list[Fact]]] = []
-        self._fields: set[str] = set()
+        self._calculated: list[tuple[object, str, Sequence[Fact]]] = []
         self._field_numbers: set[int] = set()
         self._spans: set[tuple[float, str]] = set()
-        self.texts: defaultdict[str, list[Fact]] = defaultdict(list)
-        for key in _date_keys((today.year, today.month, today.day)):
-            self._put(key, [])
+        for key in date_keys((today.year, today.month, today.day)):
+            self._put(key)
         self._add_question(question)
         evidence = list(evidence)
-        for one in evidence:
-            if one["tool"] != CALCULATE:
-                self._add(one)
+        self._evidence = [one for one in evidence if one["tool"] != CALCULATE]
+        for name in {name for one in self._evidence for name in _names(one)}:
+            self._add_name(name)
+        for one in self._evidence:
+            for figure in one["figures"]:
+                self._add_result(figure)
         self._unread = list(contents)
         self._add_calculated([one for one in evidence if one["tool"] == CALCULATE])
 
-    def holds(self, item: Item) -> bool:
-        return self.proof(item) is not None
+    def proofs(self, items: Sequence[Item]) -> list[list[Fact] | None]:
+        """The facts that hold each: none of them where the evidence holds it otherwise, None where it does not."""
+        self._look_for(items)
+        return [self._proof(item) for item in items]
 
-    def proof(self, item: Item) -> list[Fact] | None:
-        """The facts that hold ``item``: none of them where the evidence holds it otherwise, None where it does not."""
-        facts = self._proof(item)
-        if facts is None and self._unread:  # they are long, and most answers say nothing but facts
-            self._read_contents()
-            facts = self._proof(item)
-        return facts
+    def texts(self, folded: str) -> dict[str, list[Fact]]:
+        """The values with letters that occur in ``folded``, a text in small letters, and the facts that say them."""
+        found: dict[str, list[Fact]] = {}
+        for value, _, facts in self._said():
+            if facts and isinstance(value, str) and (text := held_by(value).folded) and text in folded:
+                found.setdefault(text, []).extend(facts)
+        return found
+
+    def _said(self) -> Iterator[tuple[object, str, Sequence[Fact]]]:
+        return chain(chain.from_iterable(map(said, self._evidence)), self._calculated)
+
+    def _look_for(self, items: Iterable[Item]) -> None:
+        wanted = {key for item in items for key in sought(item)} - self._sought
+        if not wanted:
+            return
+        self._sought |= wanted
+        ids = {key for kind, key in wanted if kind == "identifier"}
+        for value, record_id, facts in self._said():
+            if not wanted.isdisjoint(keys := keys_in(value)):
+                for key in wanted & keys:
+                    self._facts[key].extend(facts)
+            if ids and record_id and (own := record_id.casefold()) in ids:
+                self._facts["identifier", own].extend(facts)
+        for one in self._evidence:
+            for value in told(one):
+                if not wanted.isdisjoint(keys := keys_in(value)):
+                    for key in wanted & keys:
+                        self._put(key)
+            for entity in one["entities"] if ids else ():
+                if (own := entity["entity_id"].casefold()) in ids:
+                    self._put(("identifier", own))
 
     def _proof(self, item: Item) -> list[Fact] | None:
-        for key in item.keys:
-            if (facts := self._facts.get((item.kind, key))) is not None:
+        facts = self._found(item)
+        if facts is None and self._unread:  # they are long, and most answers say nothing but facts
+            self._read_contents()
+            facts = self._found(item)
+        return facts
+
+    def _found(self, item: Item) -> list[Fact] | None:
+        for key in sought(item) if item.kind != "phone" else ((item.kind, key) for key in item.keys):
+            if (facts := self._facts.get(key)) is not None:
                 return facts
         if item.kind == "number":
             return self._number(item)
-        if item.kind == "phone":  # a row of plain figures can look like one
-            parts = [
-                self.proof(part) for part in read_items(re.sub(r"[^\d]+", " , ", item.text)) if part.kind == "number"
-            ]
+        if item.kind == "phone":
+            parts = [self._proof(part) for part in figures_of(item)]
             if len(parts) > 1 and all(part is not None for part in parts):
                 return [fact for part in parts if part for fact in part]
         return None
 
     def _number(self, item: Item) -> list[Fact] | None:
         value = float(item.keys[0])  # type: ignore[arg-type]
-        for word in (item.before, item.unit):
-            if word and (facts := self._facts.get(("number", (value, word)))) is not None:
-                return facts
-        if item.unit == "%" and (facts := self._facts.get(("number", number_key(value / 100)))) is not None:
-            return facts
-        if item.digits == 0 and item.text.isdigit() and (facts := self._facts.get(("year", int(value)))) is not None:
-            return facts
         if item.unit.startswith(_SPANS) and (
             value in self._field_numbers or (value, _singular(item.unit)) in self._spans
         ):
@@ -103,71 +127,21 @@ class EvidenceIndex:
                 return facts
         return None
 
-    def _add(self, evidence: Evidence) -> None:
-        for fact in evidence["facts"]:
-            self._add_value(fact["value"], [fact])
-            self._add_field(fact["field"])
-            self._put(("identifier", fact["record_id"].casefold()), [fact])
-        for entity in evidence["entities"]:
-            self._put(("identifier", entity["entity_id"].casefold()), [])
-            self._put(("number", number_key(entity["records"])), [])
-            for values in entity["label"].values():
-                for value in values:
-                    self._add_value(value, [])
-        if len(evidence["entities"]) > 1:
-            self._put(("number", number_key(len(evidence["entities"]))), [])
-        for figure in evidence["figures"]:
-            self._add_result(figure["value"], figure["facts"])
-            self._put(("number", number_key(figure["count"])), [])
-            self._add_field(figure["name"])
-            for fact in figure["facts"]:
-                self._add_value(fact["value"], [fact])
-                self._add_field(fact["field"])
-        for sought in _searched(evidence["arguments"]):
-            self._add_value(sought, [])
-
     def _add_calculated(self, waiting: list[Evidence]) -> None:
         """A result whose operands are proven is proven; it may be the operand of another."""
+        self._look_for(item for one in waiting for value in _operands(one) for item in read_value(str(value)))
         while proven := [one for one in waiting if self._operands_hold(one)]:
             waiting = [one for one in waiting if one not in proven]
             for one in proven:
                 for figure in one["figures"]:
-                    self._add_result(figure["value"], figure["facts"])
+                    self._add_result(figure)
+                    self._calculated.append((figure["value"], "", figure["facts"]))
+                    for key in self._sought & keys_in(figure["value"]):
+                        self._facts[key].extend(figure["facts"])
 
     def _operands_hold(self, evidence: Evidence) -> bool:
-        operands = evidence["arguments"].get("operands")
-        if not isinstance(operands, Sequence) or isinstance(operands, str):
-            return False
-        values = [operand.get("value") if isinstance(operand, Mapping) else operand for operand in operands]
-        return bool(values) and all(self._holds_value(value) for value in values)
-
-    def _holds_value(self, value: object) -> bool:
-        items = read_value(str(value))
-        return bool(items) and all(self.holds(item) for item in items)
-
-    def _add_value(self, value: object, facts: list[Fact]) -> None:
-        if isinstance(value, str):
-            self._add_text(value, facts)
-        elif isinstance(value, bool) or value is None:
-            return
-        elif isinstance(value, int | float):
-            self._put(("number", number_key(value)), facts)
-        elif isinstance(value, Mapping):
-            for part in value.values():
-                self._add_value(part, facts)
-        elif isinstance(value, list | tuple):
-            for part in value:
-                self._add_value(part, facts)
-        else:
-            self._add_text(str(value), facts)
-
-    def _add_text(self, text: str, facts: list[Fact]) -> None:
-        keys, folded = _held_by(text)
-        held = self._facts
-        for key in keys:
-            held[key].extend(facts)
-        if folded:
-            self.texts[folded].extend(facts)
+        values = [read_value(str(value)) for value in _operands(evidence)]
+        return bool(values) and all(items and None not in self.proofs(items) for items in values)
 
     def _read_contents(self) -> None:
         for content in self._unread:
@@ -182,93 +156,60 @@ class EvidenceIndex:
             kind = type(part)  # as JSON is read: no other types come, and there are hundreds of parts
             if kind is str:
                 if len(part) <= _LONGEST_ID and part.split(None, 1) == [part]:  # type: ignore[arg-type, attr-defined]
-                    put(("identifier", part.casefold()), [])  # type: ignore[attr-defined]
+                    put(("identifier", part.casefold()))  # type: ignore[attr-defined]
             elif kind is dict:
                 left += part  # type: ignore[arg-type]
                 left += part.values()  # type: ignore[attr-defined]
             elif kind is list:
                 left += part  # type: ignore[arg-type]
             elif kind is int or kind is float:
-                put(("number", number_key(part)), [])  # type: ignore[arg-type]
+                put(("number", number_key(part)))  # type: ignore[arg-type]
 
-    def _add_result(self, value: object, facts: list[Fact]) -> None:
-        self._add_value(value, facts)
+    def _add_result(self, figure: Figure) -> None:
+        value = figure["value"]
         if isinstance(value, int | float) and not isinstance(value, bool):
-            self._results.append((abs(float(value)), facts))
+            self._results.append((abs(float(value)), figure["facts"]))
         elif isinstance(value, str) and len(items := read_value(value)) == 1 and items[0].kind == "number":
-            self._results.append((float(items[0].keys[0]), facts))  # type: ignore[arg-type]
+            self._results.append((float(items[0].keys[0]), figure["facts"]))  # type: ignore[arg-type]
 
-    def _add_field(self, name: str) -> None:
-        if name in self._fields:
-            return
-        self._fields.add(name)
+    def _add_name(self, name: str) -> None:
+        """Of a field or a figure."""
         self._field_numbers.update(int(digits) for digits in _DIGITS.findall(name))
         for item in read_value(name):
             if item.kind == "identifier":
-                self._put((item.kind, item.keys[0]), [])
+                self._put((item.kind, item.keys[0]))
 
     def _add_question(self, question: str) -> None:
         for identifier in find_identifiers(question):
-            self._add_value(identifier.value, [])
+            for key in held_by(identifier.value).keys:
+                self._put(key)
         for item in read_items(question):
             if item.kind != "number":
-                for key in _keys(item):
-                    self._put(key, [])
+                for key in keys_of(item):
+                    self._put(key)
             elif item.unit.startswith(_SPANS):
                 self._spans.add((float(item.keys[0]), _singular(item.unit)))  # type: ignore[arg-type]
             elif item.text.isdigit() and 1900 <= int(item.text) < 2100:
-                self._put(("year", int(item.text)), [])
+                self._put(("year", int(item.text)))
 
-    def _put(self, key: Key, facts: list[Fact]) -> None:
-        self._facts[key].extend(facts)
-
-
-@lru_cache(maxsize=20_000)
-def _held_by(text: str) -> tuple[tuple[Key, ...], str]:
-    """What a text out of a record proves, and the text itself to look for in an answer; "" where it is all figures.
-
-    Kept, since the same records are shown to many questions.
-    """
-    if _LETTER.search(text) is None:
-        return tuple(key for item in read_value(text) for key in _keys(item)), ""
-    keys: list[Key] = []
-    for item in read_value(text):
-        if _small(item):
-            keys += (("number", (item.keys[0], word)) for word in (item.before, item.unit) if word)
-        else:
-            keys += _keys(item)
-    folded = " ".join(text.split()).casefold()
-    return (*keys, ("identifier", folded)), folded
+    def _put(self, key: Key) -> None:
+        """Hold ``key`` without a fact."""
+        self._facts.setdefault(key, [])
 
 
-def _keys(item: Item) -> Iterator[Key]:
-    for key in item.keys:
-        if item.kind == "date":
-            yield from _date_keys(key)  # type: ignore[arg-type]
-        else:
-            yield item.kind, key
+def _names(evidence: Evidence) -> Iterator[str]:
+    """The names of the fields and figures that ``evidence`` shows."""
+    yield from (fact["field"] for fact in evidence["facts"])
+    for figure in evidence["figures"]:
+        yield figure["name"]
+        yield from (fact["field"] for fact in figure["facts"])
 
 
-def _date_keys(key: PartialDate) -> Iterator[Key]:
-    """A date is also a date without its day, or without its year, and its year."""
-    year, month, day = key
-    for partial in {key, (year, month, None), (None, month, day)}:
-        yield "date", partial
-    if year is not None:
-        yield "year", year
-
-
-def _searched(arguments: Mapping[str, object]) -> Iterator[object]:
-    for name, value in arguments.items():
-        if name == "where" and isinstance(value, list):
-            yield from (condition.get("value") for condition in value if isinstance(condition, Mapping))
-        elif name not in _NOT_SEARCHED:
-            yield value
-
-
-def _small(item: Item) -> bool:
-    """Whether a number is one that many things have, so that it says little by itself."""
-    return item.kind == "number" and item.digits == 0 and float(item.keys[0]) < _SMALL  # type: ignore[arg-type]
+def _operands(calculated: Evidence) -> list[object]:
+    operands = calculated["arguments"].get("operands")
+    if not isinstance(operands, Sequence) or isinstance(operands, str):
+        return []
+    return [operand.get("value") if isinstance(operand, Mapping) else operand for operand in operands]
 
 
 def _singular(unit: str) -> str:
@@ -285,4 +226,5 @@ def _rounds_to(result: float, shown: float, digits: int) -> bool:
 
 def unproven(text: str, index: EvidenceIndex) -> list[Item]:
     """The items of ``text`` that the evidence does not hold."""
-    return [item for item in read_items(text) if not index.holds(item)]
+    items = read_items(text)
+    return [item for item, facts in zip(items, index.proofs(items), strict=True) if facts is None]

@@ -25,7 +25,8 @@ def cite(text: str, index: EvidenceIndex, about: Collection[str] = (), question:
     what else is said.
     """
     spoken = frozenset(_stem(word) for word in re.findall(r"[a-z]+", f"{text}\n{question}".casefold()))
-    found: list[tuple[int, list[Fact]]] = [(item.start, index.proof(item) or []) for item in read_items(text)]
+    items = read_items(text)
+    found = [(item.start, facts or []) for item, facts in zip(items, index.proofs(items), strict=True)]
     found += _texts(text, index)
     found = [(at, [fact for fact in facts if fact["entity_id"] in about] or facts) for at, facts in found]
     sure = {fact["record_id"] for _, facts in found if _fields(facts) == 1 for fact in facts}
@@ -38,10 +39,8 @@ def cite(text: str, index: EvidenceIndex, about: Collection[str] = (), question:
 
 def _texts(text: str, index: EvidenceIndex) -> Iterable[tuple[int, list[Fact]]]:
     folded = " ".join(text.split()).casefold()
-    for value, facts in index.texts.items():
-        if len(value) < _SHORTEST_TEXT or not facts:
-            continue
-        if (at := _word_at(value, folded)) is not None:
+    for value, facts in index.texts(folded).items():
+        if len(value) >= _SHORTEST_TEXT and (at := _word_at(value, folded)) is not None:
             yield at, facts
 
 

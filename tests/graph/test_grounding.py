@@ -108,6 +108,11 @@ def test_what_it_does_not_hold_is_named(text: str, items: list[str]) -> None:
     assert left_over(text) == items
 
 
+def test_numbers_beyond_all_bounds_are_named_too() -> None:
+    assert left_over("9" * 400) == ["9" * 400]
+    assert left_over("about 1e+999") == ["1e+999"]
+
+
 def test_the_question_proves_what_it_names_and_no_figure() -> None:
     question = "did a@example.com score 750 in the last 6 months of 2021, client 99887?"
     assert left_over("Nothing for a@example.com or 99887 in the last 6 months of 2021.", question) == []
