@@ -56,6 +56,11 @@ def speaks(chunk: Chunk) -> bool:
     return any(delta.get("content") or delta.get("tool_calls") for delta in deltas)
 
 
+def says(chunk: Chunk) -> bool:
+    """Whether text is in a chunk."""
+    return any((choice.get("delta") or {}).get("content") for choice in chunk.get("choices") or ())
+
+
 def characters(chunk: Chunk) -> int:
     """Of text, reasoning and arguments in a chunk."""
     found = 0

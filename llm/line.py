@@ -13,11 +13,11 @@ from typing import Any
 import aiohttp
 import orjson
 
-from tilores_x.llm.deltas import characters, speaks
+from tilores_x.llm.deltas import Chunk, characters, merged, says, speaks
 from tilores_x.llm.faults import CutShort
 from tilores_x.llm.pace import Pace
-from tilores_x.llm.progress import current_progress
-from tilores_x.llm.sse import EventReader, parsed
+from tilores_x.llm.progress import Progress, current_progress
+from tilores_x.llm.sse import EventReader
 from tilores_x.llm.textruns import TextRuns
 
 CONNECT_S = 5.0
@@ -26,6 +26,9 @@ CONNECT_S = 5.0
 DRAIN_S = 0.02
 MUCH = 16_384
 """Bytes in one read, or in the last few, that show that it was none too early."""
+
+MANY = 100
+"""Chunks that are held; beyond it they are put together."""
 
 LONGEST_ERROR = 65_536
 _OPTIONS = ("extra_headers", "extra_query", "extra_body", "timeout")
@@ -44,7 +47,7 @@ class Line:
     errors: ModuleType = field(repr=False)
     http: ModuleType = field(repr=False)
 
-    async def chunks(self, payload: dict[str, Any]) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def chunks(self, payload: dict[str, Any]) -> AsyncGenerator[list[Chunk]]:
         """Send ``payload``; yield the chunks of each network read, at the pace of ``pace.py``.
 
         Raises:
@@ -68,7 +71,7 @@ class Line:
                     raise await self._status_error(response)
                 if response.content_type in ("text/html", "application/json"):
                     raise CutShort(f"the reply is {response.content_type}, not an event stream")
-                async with aclosing(self._read(response, heard=progress is None or progress.heard)) as reads:
+                async with aclosing(self._read(response, progress)) as reads:
                     async for chunks in reads:
                         yield chunks
         except TimeoutError as error:
@@ -76,46 +79,48 @@ class Line:
         except (aiohttp.ClientError, OSError) as error:
             raise self.errors.APIConnectionError(request=self._request()) from error
 
-    async def _read(self, response: aiohttp.ClientResponse, *, heard: bool) -> AsyncGenerator[list[dict[str, Any]]]:
+    async def _read(self, response: aiohttp.ClientResponse, progress: Progress | None) -> AsyncGenerator[list[Chunk]]:
+        """Where nobody hears the pieces, all of them at the end: only the first is told to ``progress`` at once."""
+        heard = progress is None or progress.heard
         reader, runs, content = EventReader(), TextRuns(), response.content
         connection = response.connection
+        held: list[Chunk] = []
         with ExitStack() as speaking:
             pace: Pace | None = None
             much = 0.0
-            held: list[dict[str, Any]] = []
-            while not (reader.done or content.at_eof()):
-                if pace is not None and much < MUCH:
-                    try:
+            try:
+                while not (reader.done or content.at_eof()):
+                    if pace is not None and much < MUCH:
                         await pace.pause(content, connection.transport if connection is not None else None)
-                    except asyncio.CancelledError:
-                        _count(content, reader)
-                        raise
-                piece = await content.readany()
-                much = max(much / 2, len(piece))
-                events = runs.joined(reader.feed(piece))
-                if not events:
-                    continue
-                chunks, broken = parsed(events)
-                runs.learn(events, chunks)
-                fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
-                good, held = held + chunks[:fault], []
-                if good and pace is None:
-                    pace = speaking.enter_context(Pace())
-                if pace is not None and pace.heard and not heard:
-                    spoken = next((place for place, chunk in enumerate(good) if speaks(chunk)), None)
-                    if spoken is not None:
-                        pace.heard = False
-                        good, held = good[: spoken + 1], good[spoken + 1 :]
-                        yield good
-                        good, held = (held, []) if broken is not None or fault is not None else ([], held)
-                if good:
-                    yield good
-                if fault is not None:
-                    raise self._stream_error(chunks[fault])
-                if broken is not None:
-                    raise broken
-            if held:
-                yield held
+                    piece = await content.readany()
+                    much = max(much / 2, len(piece))
+                    events = reader.feed(piece)
+                    if not events:
+                        continue
+                    chunks, broken = runs.chunks(events)
+                    fault = next((place for place, chunk in enumerate(chunks) if _is_fault(chunk)), None)
+                    good = chunks[:fault]
+                    if good and pace is None:
+                        pace = speaking.enter_context(Pace())
+                    if progress is not None and pace is not None and pace.heard and not heard:
+                        spoken = next((chunk for chunk in good if speaks(chunk)), None)
+                        if spoken is not None:
+                            progress.begun(text=says(spoken))
+                            pace.heard = False
+                    held = held + good if len(held) < MANY else merged(held) + good
+                    if held and (heard or fault is not None or broken is not None):
+                        passed_on, held = held, []
+                        yield passed_on
+                    if fault is not None:
+                        raise self._stream_error(chunks[fault])
+                    if broken is not None:
+                        raise broken
+            except BaseException:
+                if progress is not None:
+                    progress.characters += _unread(held, content, reader, runs)
+                raise
+        if held:
+            yield held
         if not content.at_eof():
             # What follows [DONE] is the end of the body: once it is read, the connection can be used again.
             try:
@@ -152,13 +157,12 @@ class Line:
         return error
 
 
-def _count(content: aiohttp.StreamReader, reader: EventReader) -> None:
-    """Report what came and nobody will read: it is billed."""
-    progress = current_progress.get()
+def _unread(held: list[Chunk], content: aiohttp.StreamReader, reader: EventReader, runs: TextRuns) -> int:
+    """Characters of what came and nobody will read: it is billed."""
     with suppress(Exception):  # a stream that broke off has nothing more
-        chunks, _ = parsed(reader.feed(content.read_nowait(-1)))
-        if progress is not None:
-            progress.characters += sum(map(characters, chunks))
+        chunks, _ = runs.chunks(reader.feed(content.read_nowait(-1)))
+        held = held + chunks
+    return sum(map(characters, held))
 
 
 def _is_fault(chunk: Any) -> bool:

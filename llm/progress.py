@@ -72,15 +72,22 @@ class Progress:
         self.characters += len(content) if isinstance(content, str) else len(str(content))
         self.characters += len(message.additional_kwargs.get("reasoning_content") or "")
         self.characters += sum(len(call["args"] or "") for call in calls)
-        if not content and not calls:
-            return
+        if content or calls:
+            self.begun(text=bool(content))
+
+    def begun(self, *, text: bool) -> None:
+        """A piece of the answer has come, which may be the first; ``text``: some of it is text.
+
+        Raises:
+            Overtaken: another call of the race has spoken already.
+        """
         if self.first_token_at is None:
             if not self.floor.take(self):
                 raise Overtaken
             self.first_token_at = time.monotonic()
             if self.on_first_token is not None:
                 self.on_first_token()
-        self.spoken = self.spoken or bool(content)
+        self.spoken = self.spoken or text
 
 
 current_progress: ContextVar[Progress | None] = ContextVar("tilores_x_progress", default=None)

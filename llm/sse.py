@@ -5,10 +5,6 @@ The format is that of the WHATWG HTML standard, section 9.2.6, of which chat com
 
 from __future__ import annotations
 
-from typing import Any
-
-import orjson
-
 LONGEST_EVENT = 4_000_000
 """Bytes that one event may have: beyond it the other side sends something else than events."""
 
@@ -58,18 +54,3 @@ def _data(event: bytes) -> bytes:
     """The data of an event that is more than one line ``data: …``: several lines, other fields, comments."""
     lines = (line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:"))
     return b"\n".join(lines)
-
-
-def parsed(events: list[bytes]) -> tuple[list[Any], ValueError | None]:
-    """The events' JSON, up to the first that isn't any, and the error of that one."""
-    try:
-        return orjson.loads(b"[" + b",".join(events) + b"]"), None
-    except orjson.JSONDecodeError:
-        pass
-    good: list[Any] = []
-    for event in events:
-        try:
-            good.append(orjson.loads(event))
-        except orjson.JSONDecodeError as error:
-            return good, error
-    return good, None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tilores_x.llm import sse
-from tilores_x.llm.sse import EventReader, parsed
+from tilores_x.llm.sse import EventReader
 
 STREAM = (
     b": keep-alive\n\n"
@@ -29,9 +30,7 @@ def read(pieces: list[bytes]) -> list[object]:
     for piece in pieces:
         if reader.done:
             break
-        chunks, broken = parsed(reader.feed(piece))
-        assert broken is None
-        found += chunks
+        found += map(orjson.loads, reader.feed(piece))
     assert reader.done
     return found
 
@@ -54,9 +53,3 @@ def test_an_event_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     reader.feed(b"data: xxx" * 10)
     with pytest.raises(ValueError, match="without an end"):
         reader.feed(b"data: xxx" * 10)
-
-
-def test_what_stands_before_broken_json_is_kept() -> None:
-    chunks, broken = parsed([b'{"n": 1}', b'{"n": ', b'{"n": 2}'])
-    assert chunks == [{"n": 1}]
-    assert isinstance(broken, ValueError)

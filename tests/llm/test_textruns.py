@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tilores_x.llm.deltas import merged
-from tilores_x.llm.sse import parsed
 from tilores_x.llm.textruns import MOST_LESSONS, TextRuns
 
 
@@ -21,6 +20,7 @@ def event(delta: dict[str, Any], finish: str | None = None, *, spaces: bool = Tr
 
 
 _texts = st.text(st.sampled_from('ab "\\\n\u00e9\u2028\U0001f642{}:,'), max_size=5)
+_indices = st.integers(0, 1)
 _deltas = st.one_of(
     st.builds(lambda text: {"content": text}, _texts),
     st.builds(lambda text: {"content": text}, _texts),
@@ -29,6 +29,19 @@ _deltas = st.one_of(
     st.builds(lambda text: {"content": None, "reasoning_content": text}, _texts),
     st.builds(lambda one, two: {"content": one, "reasoning": two}, _texts, _texts),
     st.builds(lambda text: {"content": text, "refusal": text}, _texts),
+    st.builds(
+        lambda index, text: {"tool_calls": [{"index": index, "function": {"arguments": text}}]}, _indices, _texts
+    ),
+    st.builds(
+        lambda index, text: {"tool_calls": [{"index": index, "function": {"arguments": text}}]}, _indices, _texts
+    ),
+    st.builds(
+        lambda index, text: {
+            "tool_calls": [{"index": index, "id": "c", "function": {"name": "look", "arguments": text}}]
+        },
+        _indices,
+        _texts,
+    ),
     st.just({"tool_calls": [{"index": 0, "function": {"arguments": '{"content": "x"}'}}]}),
 )
 _events = st.builds(
@@ -54,38 +67,69 @@ def _content(chunks: list[Any]) -> Any:
 def test_whatever_the_events_the_same_is_said(reads: list[list[bytes]]) -> None:
     runs = TextRuns()
     for events in reads:
-        joined = runs.joined(events)
-        chunks, broken = parsed(joined)
+        chunks, broken = runs.chunks(events)
         assert broken is None
-        runs.learn(joined, chunks)
         assert _content(chunks) == _content([orjson.loads(event) for event in events])
 
 
 def _taught(*events: bytes) -> TextRuns:
     runs = TextRuns()
-    runs.learn(list(events), [orjson.loads(event) for event in events])
+    runs.chunks(list(events))
     return runs
 
 
-def test_a_run_becomes_one_event() -> None:
-    tokens = [event({"content": word}) for word in ("one", " two", ' "three"', " \u00e9", "\\")]
+def _deltas_of(chunks: list[Any]) -> list[Any]:
+    return [chunk["choices"][0]["delta"] for chunk in chunks]
+
+
+def _said(text: str) -> bytes:
+    return event({"content": text})
+
+
+def _argued(text: str) -> bytes:
+    return event({"tool_calls": [{"index": 1, "function": {"arguments": text}}]})
+
+
+def test_a_run_becomes_one_chunk() -> None:
+    tokens = [_said(word) for word in ("one", " two", ' "three"', " \u00e9")]
     end = event({}, "stop")
-    joined = _taught(tokens[0]).joined([*tokens, end, tokens[0]])
-    assert len(joined) == 3
-    assert orjson.loads(joined[0])["choices"][0]["delta"] == {"content": 'one two "three" \u00e9\\'}
-    assert joined[1:] == [end, tokens[0]]
+    chunks, broken = _taught(tokens[0]).chunks([*tokens, end, tokens[0]])
+    assert broken is None
+    assert _deltas_of(chunks) == [{"content": 'one two "three" \u00e9'}, {}, {"content": "one"}]
+
+
+def test_the_arguments_of_a_call_become_one_chunk() -> None:
+    chunks, _ = _taught(_argued("{")).chunks([_argued('"email": "'), _argued("a@x.org"), _argued('"}')])
+    assert _deltas_of(chunks) == [{"tool_calls": [{"index": 1, "function": {"arguments": '"email": "a@x.org"}'}}]}]
 
 
 def test_a_field_more_in_the_middle_is_not_taken_for_text() -> None:
-    runs = _taught(event({"content": "a"}))
-    sneaky = event({"content": "b", "refusal": "c"})
-    later = [event({"content": "x"}), sneaky, event({"content": "y"})]
-    assert runs.joined(later) == later
+    chunks, _ = _taught(_said("a")).chunks([_said("x"), event({"content": "b", "refusal": "c"}), _said("y")])
+    assert _deltas_of(chunks) == [{"content": "x"}, {"content": "b", "refusal": "c"}, {"content": "y"}]
+
+
+def test_half_an_escape_is_broken_and_not_completed_by_the_next_text() -> None:
+    whole = [_said("a"), _said("b")]
+    half = whole[1].replace(b'"b"', b'"b\\"')
+    chunks, broken = _taught(whole[0]).chunks([*whole, half, _said("n")])
+    assert _deltas_of(chunks) == [{"content": "a"}, {"content": "b"}]
+    assert isinstance(broken, ValueError)
+
+
+def test_what_stands_before_broken_json_is_kept() -> None:
+    chunks, broken = TextRuns().chunks([b'{"n": 1}', b'{"n": ', b'{"n": 2}'])
+    assert chunks == [{"n": 1}]
+    assert isinstance(broken, ValueError)
+
+
+def test_what_stands_before_a_broken_text_is_kept() -> None:
+    broken_one = _said("b").replace(b'"b"', b'"\x00"')
+    chunks, broken = _taught(_said("a")).chunks([_said("b"), _said("c"), broken_one, _said("d")])
+    assert _deltas_of(chunks) == [{"content": "b"}, {"content": "c"}]
+    assert isinstance(broken, ValueError)
 
 
 def test_a_stream_of_unlike_events_is_not_learnt_for_ever() -> None:
     runs = TextRuns()
-    for number in range(100):
-        one = event({"content": "a"}, obfuscation="x" * number)
-        runs.learn([one], [orjson.loads(one)])
+    runs.chunks([event({"content": "a"}, obfuscation="x" * number) for number in range(100)])
     assert runs._lessons == MOST_LESSONS
