@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio.selector_events import _SelectorTransport
 from typing import Any
 
 import pytest
@@ -225,6 +226,28 @@ async def test_of_many_streams_that_nobody_hears_each_is_read_once_a_gap(
     current_progress.reset(reported)
     assert said.text == "word " * 200
     assert len(reads) < 50
+
+
+async def test_a_stream_that_ended_or_was_given_up_holds_back_no_connection(
+    provider: Provider, made: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.always(Script("word " * 100, tokens_per_s=200))
+    fast, _ = await _models(made, "openai")
+    paused: set[Any] = set()
+    for name, note in (("pause_reading", paused.add), ("resume_reading", paused.discard)):
+        stock = getattr(_SelectorTransport, name)
+        monkeypatch.setattr(_SelectorTransport, name, lambda self, stock=stock, note=note: (note(self), stock(self)))
+    monkeypatch.setattr(Pace, "_speaking", 500)
+    reported = current_progress.set(Progress(heard=False))
+    await fast.ainvoke("?")
+    assert not paused
+    given_up = asyncio.create_task(fast.ainvoke("?"))
+    while not paused:
+        await asyncio.sleep(0.01)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    current_progress.reset(reported)
+    assert not paused
 
 
 async def test_the_first_word_after_long_reasoning_is_noticed_though_nobody_listens(
