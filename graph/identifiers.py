@@ -92,7 +92,7 @@ def find_identifiers(text: str, *, region: str = REGION) -> list[Identifier]:
     return list(_found(text, region))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def _found(text: str, region: str) -> tuple[Identifier, ...]:
     """Kept, since a question is read before the searches and again when its answer is checked."""
     found: list[Identifier] = []

@@ -98,18 +98,23 @@ _USUAL = re.compile(
 _LAST_WORD = re.compile(r"([A-Za-z]+)[\s-]+\Z")
 _LEAST_PHONE_DIGITS = NATIONAL_DIGITS - 3
 _MONEY = ("$", "€", "£")
+_LONG = 5_000
 _LIST_MARK = re.compile(r"^[ \t]*(?:[-*>#]+[ \t]+)*(?:\*\*)?\d{1,3}[.)](?=[ \t*])", re.MULTILINE)
 
 
 def read_items(text: str, *, prose: bool = True) -> list[Item]:
     """All items in the order of the text. ``prose`` also reads number words and passes over list numbers."""
-    return list(_in_order(text, prose))
+    return list((_kept if len(text) <= _LONG else _kept_long)(text, prose))
 
 
-@lru_cache(maxsize=64)
 def _in_order(text: str, prose: bool) -> tuple[Item, ...]:
-    """Kept, since an answer is read once for each thing that is held against it."""
     return tuple(sorted(_read(text, prose), key=lambda item: item.start))
+
+
+# An answer is read once for each thing that is held against it, and its question is read before it is looked up: there
+# are hundreds under way. Long texts have so many items that only a few are kept.
+_kept = lru_cache(maxsize=512)(_in_order)
+_kept_long = lru_cache(maxsize=8)(_in_order)
 
 
 @lru_cache(maxsize=20_000)
@@ -117,7 +122,7 @@ def read_value(text: str) -> tuple[Item, ...]:
     """The items in a value out of a record."""
     if (alone := _alone(text)) is not None:
         return (alone,)
-    return tuple(sorted(_read(text, False), key=lambda item: item.start))
+    return _in_order(text, False)
 
 
 def _alone(text: str) -> Item | None:
