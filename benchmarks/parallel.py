@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="questions of each sort and way")
     parser.add_argument("--ways", nargs="+", choices=RIVALS, help="only these")
     parser.add_argument("--only", choices=("one", "load", "growth"), help="only this part")
-    parser.add_argument("--seconds", type=float, default=6.0, help=f"for which {RATE} questions/s are offered")
+    parser.add_argument("--seconds", type=float, default=10.0, help=f"for which {RATE} questions/s are offered")
     parser.add_argument("--write", action="store_true", help="put the tables into RESULTS.md")
     options = parser.parse_args()
     names = tuple(options.ways or (QUICK if options.quick else RIVALS))
